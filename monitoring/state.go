@@ -1,0 +1,175 @@
+package monitoring
+
+import "time"
+
+// Published is the result of publishing one message, as an application asked
+// for. Messages that a consumer moves to a retry or error queue are not among
+// them.
+type Published struct {
+	// Exchange and Key are where it was published to. For a message to a queue
+	// the exchange is empty and the key is the queue.
+	Exchange, Key string
+	// MessageID is its id.
+	MessageID string
+	// BodySize is the size of the encoded body in bytes.
+	BodySize int
+	// Took is the time from the call until the broker's word, or until the
+	// call gave up.
+	Took time.Duration
+	// Err is nil if the broker has taken the message over. Otherwise it is
+	// what the caller got; see package publisher for its kinds.
+	Err error
+}
+
+// Connected is a connection to the broker that has come up.
+type Connected struct {
+	// Name is the name of the connection, with "/consume" or "/publish" behind
+	// it: Warren keeps the two apart.
+	Name string
+	// Address is the node's host and port.
+	Address string
+	// Version is the broker's version, such as "4.3.6".
+	Version string
+	// Took is how long the dial took.
+	Took time.Duration
+}
+
+// Disconnected is a connection to the broker that has ended. Unless it was
+// closed by the application, Warren dials again.
+type Disconnected struct {
+	Name    string
+	Address string
+	// Err is what ended it; nil if the application closed it.
+	Err error
+	// Lived is how long it was up.
+	Lived time.Duration
+}
+
+// DialFailed is a dial that failed. Warren dials again after Next.
+type DialFailed struct {
+	Name    string
+	Address string
+	Err     error
+	// Refused says that the broker refused for a reason that will not go away
+	// by itself, such as a wrong password.
+	Refused bool
+	// Tries is how many dials have failed in a row.
+	Tries int
+	// Next is the wait before the next dial.
+	Next time.Duration
+}
+
+// Blocked says that the broker takes no more messages from this connection,
+// because it is short of memory or disk. Publishing waits.
+type Blocked struct {
+	Name    string
+	Address string
+	// Reason is the broker's text, such as "low on memory".
+	Reason string
+}
+
+// Unblocked says that the broker takes messages again.
+type Unblocked struct {
+	Name    string
+	Address string
+	// After is how long it was blocked.
+	After time.Duration
+}
+
+// ConsumerReady says that a consumer is subscribed to its queue, for the first
+// time or again.
+type ConsumerReady struct {
+	Queue    string
+	Workers  int
+	Prefetch int
+}
+
+// ConsumerLost says that a consumer is no longer subscribed, though it should
+// be. It subscribes again after Next.
+type ConsumerLost struct {
+	Queue string
+	// Err is what ended, or prevented, the subscription.
+	Err error
+	// Unhandled is the number of deliveries that were taken back by the broker
+	// and will be delivered again.
+	Unhandled int
+	// Next is the wait before the next try.
+	Next time.Duration
+}
+
+// ConsumerPaused says that Pause was called and has taken effect.
+type ConsumerPaused struct{ Queue string }
+
+// ConsumerResumed says that Resume was called and has taken effect.
+type ConsumerResumed struct{ Queue string }
+
+// ConsumerOverloaded says that as many handlers as allowed are stuck: the
+// consumer takes no more messages until one of them returns.
+type ConsumerOverloaded struct {
+	Queue string
+	// Stuck is how many handlers are stuck.
+	Stuck int
+}
+
+// ConsumerStopping says that a consumer begins to drain: it takes no more
+// messages and waits for the handlers that run.
+type ConsumerStopping struct {
+	Queue string
+	// Running is the number of handlers that run.
+	Running int
+}
+
+// ConsumerStopped says that Run is about to return.
+type ConsumerStopped struct {
+	Queue string
+	// Err is what Run returns.
+	Err error
+	// Took is how long draining took.
+	Took time.Duration
+}
+
+// QueuesDeclared says that a consumer declared, or checked, its queues.
+type QueuesDeclared struct {
+	Queue string
+	// Count is how many queues, exchanges and bindings it declared or checked.
+	Count int
+	Took  time.Duration
+}
+
+// HeaderIgnored says that a header of Warren on a received message could not be
+// used, and was taken as absent. The message is handled all the same.
+type HeaderIgnored struct {
+	Queue     string
+	MessageID string
+	// Header is its name. Its value is not told: it may be hostile.
+	Header string
+}
+
+// MonitorPanicked says that a monitor panicked. It is sent to the other
+// monitors of an [All].
+type MonitorPanicked struct {
+	// Monitor is the type of the one that panicked, Event that of what it was
+	// told.
+	Monitor, Event string
+	Value          any
+	Stack          []byte
+	// Count is how often this monitor has panicked so far.
+	Count int64
+}
+
+func (Published) event()          {}
+func (Connected) event()          {}
+func (Disconnected) event()       {}
+func (DialFailed) event()         {}
+func (Blocked) event()            {}
+func (Unblocked) event()          {}
+func (ConsumerReady) event()      {}
+func (ConsumerLost) event()       {}
+func (ConsumerPaused) event()     {}
+func (ConsumerResumed) event()    {}
+func (ConsumerOverloaded) event() {}
+func (ConsumerStopping) event()   {}
+func (ConsumerStopped) event()    {}
+func (QueuesDeclared) event()     {}
+func (HeaderIgnored) event()      {}
+func (MonitorPanicked) event()    {}
