@@ -24,6 +24,13 @@
 // exactly one of [Acked], [Retried], [Deferred], [Errored], [HandedBack] and
 // [Lost]. They all embed [Delivery]. Counting these six counts deliveries;
 // nothing ends in silence.
+//
+// # What no event has
+//
+// No event has a password, or a URL that could hold one: connections are told
+// apart by name and address. What messages bring along is passed on as it came,
+// however: ids, types and error texts may hold anything, and bodies often hold
+// personal data. [Log] bounds the texts and leaves the bodies out.
 package monitoring
 
 import "context"
@@ -34,7 +41,7 @@ import "context"
 // that settles a message. It must return quickly and must not block: count,
 // buffer or drop, and do slow work elsewhere. It is called from many goroutines
 // at once. A panic in it is contained, counted and reported as
-// [MonitorPanicked]; the message is not affected.
+// [MonitorPanicked]; the message is not affected. See [All].
 //
 // For the events that concern one message, ctx is the context its handler had,
 // with the values that a [Starter] put there. It may have ended already; use it

@@ -148,12 +148,18 @@ type HeaderIgnored struct {
 // MonitorPanicked says that a monitor panicked. It is sent to the other
 // monitors of an [All].
 type MonitorPanicked struct {
-	// Monitor is the type of the one that panicked, Event that of what it was
-	// told.
-	Monitor, Event string
-	Value          any
-	Stack          []byte
-	// Count is how often this monitor has panicked so far.
+	// Monitor is the type of the one that panicked, such as "*stats.Monitor".
+	Monitor string
+	// Event is the type of what it was told, such as "monitoring.Acked", or
+	// "*monitoring.Operation" if it panicked in Start.
+	Event string
+	// Value is what it panicked with. Take care when formatting it: its methods
+	// may panic, too.
+	Value any
+	// Stack is where. Since it is slow to get, it is there at the first panic
+	// and whenever Count has passed another power of two, and otherwise nil.
+	Stack []byte
+	// Count is how often this monitor has panicked so far, this time included.
 	Count int64
 }
 
