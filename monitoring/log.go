@@ -42,9 +42,12 @@ import (
 //	ERROR  monitor panicked      MonitorPanicked, each that has a stack
 //
 // Attributes are named as the fields of the events, in snake case: queue,
-// message_id, attempt, error, failure, reason, wait, to and so on; the name of
-// a connection is connection. Those that are empty are left out. An attribute
-// has the same type wherever it occurs, and durations are slog.Duration.
+// message_id, attempt, error, failure, reason, wait, to and so on. Four differ:
+// connection is the name of a connection, message_type the Type of a delivery,
+// stuck how many handlers are stuck, and handlers how many run when a consumer
+// stops. Empty texts and unknown times are left out, and so are exchange and
+// key of a message that was published straight to a queue. An attribute has
+// the same type wherever it occurs, and durations are slog.Duration.
 //
 // Texts may come from anywhere and are bounded: an error to 1 KiB, a stack to
 // 8 KiB. Bytes that are not UTF-8 are replaced. An error whose Error method
