@@ -98,8 +98,26 @@ type HandedBack struct {
 // will be delivered again: a handler that had finished runs a second time.
 type Lost struct {
 	Delivery
+	// Outcome is "ack", "retry", "error" or "defer", if the handler had
+	// finished, or "panic" or "timeout". Empty if no handler ran, or it was
+	// still running.
+	Outcome string
 	// Err is what ended the channel or connection.
 	Err error
+}
+
+// Held is a message that came back from a retry queue before it was due, and
+// takes another: an arbitrary wait is composed of the ones that the retry
+// queues have. No handler ran. It is not one of the six endings: the message
+// has not been worked on.
+type Held struct {
+	Delivery
+	// Left is how long it still has to wait.
+	Left time.Duration
+	// Wait is the wait of the queue that it waits in now.
+	Wait time.Duration
+	// To is that queue.
+	To string
 }
 
 // Stuck is a handler that went on running, though its context ended Grace ago.
@@ -125,6 +143,8 @@ type LateOutcome struct {
 	Outcome string
 	// Err is the error it carried.
 	Err error
+	// After is how long after it had been given up.
+	After time.Duration
 }
 
 // SettleFailed says that the outcome of a message could not be carried out,
@@ -199,6 +219,7 @@ func (Deferred) event()     {}
 func (Errored) event()      {}
 func (HandedBack) event()   {}
 func (Lost) event()         {}
+func (Held) event()         {}
 func (Stuck) event()        {}
 func (LateOutcome) event()  {}
 func (SettleFailed) event() {}

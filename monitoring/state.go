@@ -90,6 +90,9 @@ type ConsumerLost struct {
 	Queue string
 	// Err is what ended, or prevented, the subscription.
 	Err error
+	// Refused says that the broker refuses it for a reason that will not go
+	// away by itself, such as a queue with other arguments.
+	Refused bool
 	// Unhandled is the number of deliveries that were taken back by the broker
 	// and will be delivered again.
 	Unhandled int

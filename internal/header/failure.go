@@ -1,0 +1,175 @@
+package header
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"reflect"
+	"regexp"
+	"runtime"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// Bounds of what is told about a failure. Texts come from anywhere.
+const (
+	maxFailures = 5
+	maxFailure  = 240
+	maxText     = 4 << 10
+	maxType     = 200
+	maxStack    = 16 << 10
+)
+
+// Failure is one failed attempt.
+type Failure struct {
+	At      time.Time
+	Attempt int
+	// Kind is how it failed: "returned", "timeout", "panic", "stuck"; or the
+	// reason, where no handler ran.
+	Kind string
+	// Text and Type describe the error.
+	Text, Type string
+	// Stack is that of a panic.
+	Stack []byte
+	// Frame is the function of the application where it failed, if known.
+	Frame string
+}
+
+// NewFailure describes err. It survives an Error method that panics.
+func NewFailure(at time.Time, attempt int, kind string, err error, stack []byte, frame string) Failure {
+	return Failure{
+		At: at, Attempt: attempt, Kind: kind,
+		Text: Text(err), Type: typeOf(err), Stack: stack, Frame: frame,
+	}
+}
+
+// Text returns what err says, in bounds and as valid UTF-8.
+func Text(err error) (s string) {
+	if err == nil {
+		return ""
+	}
+	defer func() {
+		if recover() != nil {
+			s = fmt.Sprintf("a %T whose Error method panics", err)
+		}
+	}()
+	return clip(err.Error(), maxText)
+}
+
+// typeOf returns the type of the error that err is about: the first in its
+// chain that is more than a wrapper of package fmt or errors.
+func typeOf(err error) string {
+	if err == nil {
+		return ""
+	}
+	name := ""
+	for e := err; e != nil; e = unwrap(e) {
+		name = fmt.Sprintf("%T", e)
+		if t := reflect.TypeOf(e); t.Kind() == reflect.Pointer {
+			t = t.Elem()
+			if t.PkgPath() == "fmt" || t.PkgPath() == "errors" {
+				continue
+			}
+		}
+		break
+	}
+	return clip(name, maxType)
+}
+
+func unwrap(err error) (inner error) {
+	defer func() { _ = recover() }()
+	return errors.Unwrap(err)
+}
+
+// Line is the failure in short, for the list of the last few.
+func (f Failure) Line() string {
+	s := fmt.Sprintf("%s attempt %d: %s", f.At.UTC().Format(time.RFC3339), f.Attempt, f.Kind)
+	if f.Text != "" {
+		s += ": " + strings.ReplaceAll(f.Text, "\n", " ")
+	}
+	return clip(s, maxFailure)
+}
+
+// Append returns the last few failures with f at their end.
+func (f Failure) Append(earlier []any) []any {
+	list := append(earlier[:len(earlier):len(earlier)], f.Line())
+	return list[max(0, len(list)-maxFailures):]
+}
+
+// Fingerprint is equal for failures that are probably the same: of the same
+// kind and type, with the same text but for numbers and ids, at the same place
+// of the application.
+func (f Failure) Fingerprint() string {
+	sum := sha256.Sum256([]byte(f.Kind + "\x00" + f.Type + "\x00" + normalise(f.Text) + "\x00" + f.Frame))
+	return hex.EncodeToString(sum[:8])
+}
+
+var (
+	variable = regexp.MustCompile(strings.Join([]string{
+		`"[^"]{0,200}"`, `'[^']{0,200}'`, // what is quoted is data
+		`[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}`, // UUID
+		`\b[0-9a-zA-Z_-]*[0-9][0-9a-zA-Z_-]*\b`,                // numbers, ids, 0x..., 3rd
+	}, "|"))
+	spaces = regexp.MustCompile(`\s+`)
+)
+
+func normalise(text string) string {
+	return clip(spaces.ReplaceAllString(variable.ReplaceAllString(clip(text, 1<<10), "*"), " "), 512)
+}
+
+// Function names the function at pc, without its package's path.
+func Function(pc uintptr) string {
+	if pc == 0 {
+		return ""
+	}
+	frame, _ := runtime.CallersFrames([]uintptr{pc}).Next()
+	return short(frame.Function)
+}
+
+func short(function string) string {
+	return function[strings.LastIndexByte(function, '/')+1:]
+}
+
+// PanicFrame finds, in the stack of a panic, the first function below the panic
+// that is not the runtime's: where it happened.
+func PanicFrame(stack []byte) string {
+	lines := strings.Split(string(stack), "\n")
+	panicked := false
+	for _, line := range lines {
+		if line == "" || line[0] == '\t' || strings.HasPrefix(line, "goroutine ") {
+			continue
+		}
+		if strings.HasPrefix(line, "panic(") {
+			panicked = true
+			continue
+		}
+		if !panicked || strings.HasPrefix(line, "runtime.") {
+			continue
+		}
+		if i := strings.LastIndexByte(line, '('); i > 0 {
+			line = line[:i]
+		}
+		return short(line)
+	}
+	return ""
+}
+
+// clip cuts s to at most max bytes, between characters, as valid UTF-8.
+func clip(s string, max int) string {
+	if len(s) > max {
+		s = s[:max]
+		for len(s) > 0 && !utf8.RuneStart(s[len(s)-1]) {
+			s = s[:len(s)-1]
+		}
+		if r, n := utf8.DecodeLastRuneInString(s); r == utf8.RuneError && n == 1 {
+			s = s[:len(s)-1]
+		}
+		s += "…"
+	}
+	return strings.ToValidUTF8(s, "\uFFFD")
+}
+
+// ClipStack cuts a stack.
+func ClipStack(stack []byte) string { return clip(string(stack), maxStack) }

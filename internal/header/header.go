@@ -1,0 +1,255 @@
+// Package header names the headers that Warren puts on messages, and reads them
+// back from messages that anyone may have written.
+//
+// Every name begins with "warren-". Numbers are signed 64-bit integers, times
+// are milliseconds since 1970 where a program compares them and RFC 3339 text
+// where a person reads them.
+package header
+
+import (
+	"math"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Prefix begins the name of every header of Warren.
+const Prefix = "warren-"
+
+// What a message carries from one attempt to the next. These are valid only on
+// a message whose Queue header names the consumer's main queue: applications
+// copy the headers of one message to another.
+const (
+	Queue         = "warren-queue"          // text: the main queue that the rest is about
+	Attempt       = "warren-attempt"        // number: the attempt about to run, from 1
+	Due           = "warren-due"            // time: when the wait is over
+	NotBefore     = "warren-not-before"     // time: if it comes back earlier, it waits on
+	NotAfter      = "warren-not-after"      // time: how late it may be
+	DeferredSince = "warren-deferred-since" // time: the first deferral
+	FirstFailure  = "warren-first-failure"  // RFC 3339
+	Failures      = "warren-failures"       // texts: the last few failures, oldest first
+)
+
+// Where the message came from before Warren moved it for the first time.
+const (
+	OriginExchange = "warren-origin-exchange"
+	OriginKey      = "warren-origin-key"
+)
+
+// Properties and headers that must not be sent again, as text or array.
+const (
+	OriginalExpiration = "warren-original-expiration"
+	OriginalUserID     = "warren-original-user-id"
+	OriginalCC         = "warren-original-cc"
+	OriginalBCC        = "warren-original-bcc"
+)
+
+// What a message in the error queue tells a person.
+const (
+	Reason      = "warren-reason"
+	Error       = "warren-error"
+	ErrorType   = "warren-error-type"
+	Stack       = "warren-stack"
+	Attempts    = "warren-attempts" // number: attempts that were made
+	LastFailure = "warren-last-failure"
+	OriginQueue = "warren-origin-queue"
+	Host        = "warren-host"
+	Process     = "warren-process"
+	Fingerprint = "warren-fingerprint"
+	// Cut names the headers that were left out, or shortened, because the
+	// frame of a message's headers is limited.
+	Cut = "warren-cut"
+)
+
+// DeliveryCount is how often a quorum queue has seen a delivery of the message
+// fail. Anyone can forge it.
+const DeliveryCount = "x-delivery-count"
+
+// IsOurs tells whether a header is one of Warren's.
+func IsOurs(name string) bool { return strings.HasPrefix(name, Prefix) }
+
+// IsBrokers tells whether a header is one that the broker writes, and that must
+// not be sent again: a malformed x-death kills a classic queue of RabbitMQ 3.10
+// for good, a well-formed one makes it drop the message as going in circles,
+// and a delivery count would be believed.
+func IsBrokers(name string) bool {
+	if !strings.HasPrefix(name, "x-") {
+		return false
+	}
+	return name == "x-death" || name == DeliveryCount || name == "x-acquired-count" ||
+		strings.HasPrefix(name, "x-first-death-") || strings.HasPrefix(name, "x-last-death-")
+}
+
+// State is what the headers of Warren on a received message say.
+type State struct {
+	// Attempt is the attempt about to run, at least 1.
+	Attempt int
+	// Due is when its wait was over; zero if it did not wait.
+	Due time.Time
+	// NotBefore is when it may run, and NotAfter how late that may be; zero if
+	// its queue's wait was the whole wait.
+	NotBefore, NotAfter time.Time
+	// DeferredSince is the first deferral; zero if there was none.
+	DeferredSince time.Time
+	// FirstFailure and Failures are for the error queue.
+	FirstFailure string
+	Failures     []any
+	// Moved says that Warren has moved the message before, and OriginExchange
+	// and OriginKey are what it was published with.
+	Moved                     bool
+	OriginExchange, OriginKey string
+}
+
+// maxAttempt bounds the attempt number. Beyond it, nobody counted.
+const maxAttempt = math.MaxInt32
+
+// Read reads the state from headers. Headers that cannot be used are taken as
+// absent, and their names are returned. It never fails: headers are input from
+// anyone.
+func Read(headers map[string]any, queue string) (s State, ignored []string) {
+	s.Attempt = 1
+	if len(headers) == 0 {
+		return s, nil
+	}
+	owner, present := headers[Queue]
+	if !present {
+		return s, nil
+	}
+	name, ok := text(owner)
+	if !ok {
+		return s, []string{Queue}
+	}
+	if name != queue {
+		return s, nil // another consumer's, copied
+	}
+	ignore := func(name string) { ignored = append(ignored, name) }
+	s.Moved = true
+	if v, present := headers[Attempt]; present {
+		if n, ok := Int(v); ok && n >= 1 {
+			s.Attempt = int(min(n, maxAttempt))
+		} else {
+			ignore(Attempt)
+		}
+	}
+	for _, t := range []struct {
+		name string
+		to   *time.Time
+	}{
+		{Due, &s.Due}, {NotBefore, &s.NotBefore}, {NotAfter, &s.NotAfter}, {DeferredSince, &s.DeferredSince},
+	} {
+		v, present := headers[t.name]
+		if !present {
+			continue
+		}
+		if n, ok := Int(v); ok && n > 0 && n < maxMilli {
+			*t.to = time.UnixMilli(n)
+		} else {
+			ignore(t.name)
+		}
+	}
+	for _, t := range []struct {
+		name string
+		to   *string
+	}{
+		{FirstFailure, &s.FirstFailure}, {OriginExchange, &s.OriginExchange}, {OriginKey, &s.OriginKey},
+	} {
+		v, present := headers[t.name]
+		if !present {
+			continue
+		}
+		if v, ok := text(v); ok && len(v) <= math.MaxUint8 {
+			*t.to = v
+		} else {
+			ignore(t.name)
+		}
+	}
+	if v, present := headers[Failures]; present {
+		if list, ok := v.([]any); ok {
+			s.Failures = texts(list)
+		} else {
+			ignore(Failures)
+		}
+	}
+	return s, ignored
+}
+
+// maxMilli is a time in the year 9999, beyond which times do not print.
+const maxMilli = 253402300799000
+
+// texts keeps the last few short texts of list.
+func texts(list []any) []any {
+	list = list[max(0, len(list)-maxFailures):]
+	kept := make([]any, 0, len(list)+1)
+	for _, v := range list {
+		if s, ok := text(v); ok {
+			kept = append(kept, clip(s, maxFailure))
+		}
+	}
+	return kept
+}
+
+// Crashes returns how many deliveries of the message have failed, as far as the
+// broker's count can be believed: it is 0 on a message that was not redelivered,
+// since then whoever published it wrote the header.
+func Crashes(headers map[string]any, redelivered bool) int {
+	if !redelivered {
+		return 0
+	}
+	n, ok := Int(headers[DeliveryCount])
+	if !ok || n < 0 {
+		return 0
+	}
+	return int(min(n, maxAttempt))
+}
+
+// Int reads a whole number of any type that AMQP can carry, also as text.
+func Int(v any) (int64, bool) {
+	switch v := v.(type) {
+	case int64:
+		return v, true
+	case int32:
+		return int64(v), true
+	case int16:
+		return int64(v), true
+	case int8:
+		return int64(v), true
+	case int:
+		return int64(v), true
+	case byte:
+		return int64(v), true
+	case uint16:
+		return int64(v), true
+	case uint32:
+		return int64(v), true
+	case float32:
+		return whole(float64(v))
+	case float64:
+		return whole(v)
+	case string:
+		n, err := strconv.ParseInt(v, 10, 64)
+		return n, err == nil
+	case []byte:
+		if len(v) > 20 {
+			return 0, false
+		}
+		return Int(string(v))
+	}
+	return 0, false
+}
+
+func whole(f float64) (int64, bool) {
+	if f != math.Trunc(f) || math.Abs(f) >= 1<<63 { // also not a number
+		return 0, false
+	}
+	return int64(f), true
+}
+
+func text(v any) (string, bool) {
+	switch v := v.(type) {
+	case string:
+		return v, true
+	case []byte:
+		return string(v), true
+	}
+	return "", false
+}
