@@ -2,26 +2,26 @@
 //
 // A [Policy] is data and does nothing by itself. The consumer asks it two things: which retry queues to declare
 // ([Policy.Waits]), and, after an attempt has failed, in which of them the message waits ([Policy.Wait]). One queue is
-// declared for each distinct wait, so a policy with few of them is a cheap one: Exponential(20, time.Second, time.Minute) has
-// twenty retries and seven queues.
+// declared for each distinct wait, so a policy with few of them is a cheap one: Exponential(20, time.Second,
+// time.Minute) has twenty retries and seven queues.
 //
 // # Counting
 //
-// n is always the number of retries: what comes after the first attempt. Fixed(3, time.Minute) runs the handler up to four
-// times, with a minute before the second, third and fourth. Attempts are counted from 1.
+// n is always the number of retries: what comes after the first attempt. Fixed(3, time.Minute) runs the handler up to
+// four times, with a minute before the second, third and fourth. Attempts are counted from 1.
 //
 // # Waits
 //
-// A wait becomes the time to live of a queue (x-message-ttl), which RabbitMQ counts in milliseconds. So it must be a whole number
-// of milliseconds, at least 1 ms, and less than 2³² ms (49 days and 17 hours). Warren rounds nothing: [Policy.Validate]
-// refuses what does not fit. The wait counts from the moment the broker has the message in the retry queue. It is the least that
-// passes before the next attempt: a busy main queue or a stopped consumer adds to it.
+// A wait becomes the time to live of a queue (x-message-ttl), which RabbitMQ counts in milliseconds. So it must be a
+// whole number of milliseconds, at least 1 ms, and less than 2³² ms (49 days and 17 hours). Warren rounds nothing:
+// [Policy.Validate] refuses what does not fit. The wait counts from the moment the broker has the message in the retry
+// queue. It is the least that passes before the next attempt: a busy main queue or a stopped consumer adds to it.
 //
 // # Choosing
 //
-// Use [Fixed] where a failure is as likely to be over after one minute as after two, [Exponential] with a limit where the other side needs
-// time to recover, [Linear] for something between, [Steps] to write down each wait, and [None] where a failed message is for a
-// person at once.
+// Use [Fixed] where a failure is as likely to be over after one minute as after two, [Exponential] with a limit where
+// the other side needs time to recover, [Linear] for something between, [Steps] to write down each wait, and [None]
+// where a failed message is for a person at once.
 package retry
 
 import (
@@ -31,8 +31,8 @@ import (
 	"time"
 )
 
-// MaxWaits is the largest number of distinct waits that a policy may have. Each is a queue of its own on the broker; six
-// to eight serve nearly every purpose.
+// MaxWaits is the largest number of distinct waits that a policy may have. Each is a queue of its own on the broker;
+// six to eight serve nearly every purpose.
 const MaxWaits = 16
 
 // What the zero Policy stands for.
@@ -43,9 +43,9 @@ const (
 
 // A Policy says how many retries a message has, and how long it waits before each.
 //
-// The zero value is Fixed(3, time.Minute). Make others with [None], [Fixed], [Linear], [Exponential] and [Steps], or with [Parse] from
-// text. The constructors take any argument and never fail, so that a policy can be written inside a struct literal;
-// [Policy.Validate] says whether the arguments make sense, and the consumer asks it when it is made.
+// The zero value is Fixed(3, time.Minute). Make others with [None], [Fixed], [Linear], [Exponential] and [Steps], or
+// with [Parse] from text. The constructors take any argument and never fail, so that a policy can be written inside a
+// struct literal; [Policy.Validate] says whether the arguments make sense, and the consumer asks it when it is made.
 //
 // A Policy cannot be changed once it is made. It is small, safe for concurrent use, and can be compared with ==: two
 // policies are equal if the same constructor made them from the same arguments.
@@ -79,20 +79,21 @@ func Fixed(n int, wait time.Duration) Policy {
 	return Policy{shape: fixed, retries: n, first: wait}
 }
 
-// Linear has n retries, after step, 2*step, 3*step and so on, but never after more than limit. A limit of 0 means that there is
-// none; then every retry needs a queue of its own, and n can be at most [MaxWaits].
+// Linear has n retries, after step, 2*step, 3*step and so on, but never after more than limit. A limit of 0 means that
+// there is none; then every retry needs a queue of its own, and n can be at most [MaxWaits].
 func Linear(n int, step, limit time.Duration) Policy {
 	return Policy{shape: linear, retries: n, first: step, limit: limit}
 }
 
-// Exponential has n retries, the first of them after first. Each further wait is twice the one before it, but never more than limit. A
-// limit of 0 means that there is none; then every retry needs a queue of its own, and n can be at most [MaxWaits].
+// Exponential has n retries, the first of them after first. Each further wait is twice the one before it, but never
+// more than limit. A limit of 0 means that there is none; then every retry needs a queue of its own, and n can be at
+// most [MaxWaits].
 func Exponential(n int, first, limit time.Duration) Policy {
 	return Policy{shape: exponential, retries: n, first: first, limit: limit}
 }
 
-// Steps has one retry for each of the waits, in the order in which they are given. A wait may occur more than once and shares its queue.
-// Without any it is [None]. The waits are copied.
+// Steps has one retry for each of the waits, in the order in which they are given. A wait may occur more than once and
+// shares its queue. Without any it is [None]. The waits are copied.
 func Steps(waits ...time.Duration) Policy {
 	packed := make([]byte, 0, len(waits)*stepSize)
 	for _, wait := range waits {
@@ -105,10 +106,11 @@ func Steps(waits ...time.Duration) Policy {
 func (p Policy) Retries() int { return max(0, p.orDefault().retries) }
 
 // Wait is how long the message waits once its failed-th attempt has failed, counted from 1: Wait(1) is the wait between
-// the first attempt and the second. ok is false, and the wait 0, if no retry is left after that attempt, or if failed is
-// less than 1.
+// the first attempt and the second. ok is false, and the wait 0, if no retry is left after that attempt, or if failed
+// is less than 1.
 //
-// Wait takes any number and neither panics nor overflows. What it returns for a policy that Validate refuses means nothing.
+// Wait takes any number and neither panics nor overflows. What it returns for a policy that Validate refuses means
+// nothing.
 func (p Policy) Wait(failed int) (wait time.Duration, ok bool) {
 	p = p.orDefault()
 	if failed < 1 || failed > p.retries {
@@ -129,15 +131,15 @@ func (p Policy) Wait(failed int) (wait time.Duration, ok bool) {
 // Waits returns the distinct waits of the policy, the shortest first: one for each retry queue that a consumer
 // declares. It is empty if there are no retries. The slice is the caller's.
 //
-// It returns at most [MaxWaits] waits, the shortest, even for a policy that Validate refuses because it has more. So it is quick
-// whatever n is.
+// It returns at most [MaxWaits] waits, the shortest, even for a policy that Validate refuses because it has more. So it
+// is quick whatever n is.
 func (p Policy) Waits() []time.Duration {
 	waits := p.distinct()
 	return waits[:min(len(waits), MaxWaits)]
 }
 
-// distinct returns the distinct waits, the shortest first. If there are more than MaxWaits, it may stop at one more than that,
-// which is enough to know it.
+// distinct returns the distinct waits, the shortest first. If there are more than MaxWaits, it may stop at one more
+// than that, which is enough to know it.
 func (p Policy) distinct() []time.Duration {
 	p = p.orDefault()
 	var waits []time.Duration

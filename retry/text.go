@@ -30,8 +30,8 @@ func (p Policy) String() string {
 	return "steps(" + strings.Join(waits, ", ") + ")"
 }
 
-// MarshalText writes the policy as [Policy.String] does, for configuration files. It never fails; a policy that Validate
-// refuses is written, too, and refused when it is read.
+// MarshalText writes the policy as [Policy.String] does, for configuration files. It never fails; a policy that
+// Validate refuses is written, too, and refused when it is read.
 func (p Policy) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
 
 // UnmarshalText reads what [Parse] reads. If that fails, p stays as it was.
@@ -52,9 +52,9 @@ func (p *Policy) UnmarshalText(text []byte) error {
 //	exponential(n, first, limit)
 //	steps(wait, wait, ...)
 //
-// Names are in lower case, every argument must be there, and a limit of 0 is none. Waits are written as [time.ParseDuration]
-// reads them: 90s, 1m30s, 1h. Spaces are allowed around names, arguments, commas and parentheses. The policy has been
-// validated. Empty text is an error, not the default.
+// Names are in lower case, every argument must be there, and a limit of 0 is none. Waits are written as
+// [time.ParseDuration] reads them: 90s, 1m30s, 1h. Spaces are allowed around names, arguments, commas and parentheses.
+// The policy has been validated. Empty text is an error, not the default.
 func Parse(text string) (Policy, error) {
 	p, err := parse(text)
 	if err == nil {

@@ -12,8 +12,8 @@ const maxTTL = math.MaxUint32 * time.Millisecond
 // Validate returns nil if a consumer can carry the policy out, or an error that names the argument which is wrong:
 //
 //   - n is negative;
-//   - a wait, or the limit, is not positive, below 1 ms, not a whole number of milliseconds, or 2³² ms or more (a limit of 0 is
-//     none, and fine);
+//   - a wait, or the limit, is not positive, below 1 ms, not a whole number of milliseconds, or 2³² ms or more (a limit
+//     of 0 is none, and fine);
 //   - the limit is below the first wait;
 //   - there are more than [MaxWaits] distinct waits, or they grow beyond what a queue can hold, for want of a limit.
 //

@@ -1,0 +1,64 @@
+// Package codec turns values into the bodies of messages, and bodies back into values.
+//
+// A [Codec] is one way to do it. [JSON] is for most, [Raw] for bodies that the program reads by itself. [Default]
+// chooses between the two by a Go type. A [Set] chooses by the content type of a message, where one queue carries
+// several. [Decompress] undoes a content encoding such as gzip before any of them sees the body.
+//
+// Bodies are hostile input. No codec here panics, hangs or allocates beyond a small multiple of the body, whatever it
+// is. An error says which Go type was wanted and what was wrong where, and does not quote the body; what it may show is
+// written at each codec. All codecs are values without state, safe for concurrent use, and their zero values work.
+package codec
+
+import (
+	"encoding"
+	"encoding/json"
+	"reflect"
+)
+
+// A Codec turns values into bodies of one content type and back. Other packages may bring their own. Its methods are
+// called by several goroutines at once.
+type Codec interface {
+	// ContentType is the media type of what Encode makes, such as application/json. Publishing sets it on the message,
+	// and a Set finds the codec by it.
+	ContentType() string
+
+	// Encode returns v as a body. The body is the caller's and shares no memory with v.
+	Encode(v any) ([]byte, error)
+
+	// Decode reads a body into v, a pointer that is not nil. It keeps no part of body, which belongs to the caller.
+	// After an error v may have been filled in part.
+	Decode(body []byte, v any) error
+}
+
+// Default returns the codec for bodies of type T where nothing else was said: [Raw] if T is []byte or a named type of
+// it, [JSON] for everything else.
+//
+// A string is JSON, too: a body of "hello" with its quotes. So is a type of bytes that writes itself as JSON or as
+// text, such as json.RawMessage or net.IP.
+func Default[T any]() Codec {
+	t := reflect.TypeFor[T]()
+	if !isBytes(t) {
+		return JSON{}
+	}
+	for _, own := range []reflect.Type{
+		reflect.TypeFor[json.Marshaler](), reflect.TypeFor[json.Unmarshaler](),
+		reflect.TypeFor[encoding.TextMarshaler](), reflect.TypeFor[encoding.TextUnmarshaler](),
+	} {
+		if reflect.PointerTo(t).Implements(own) { // a pointer has the methods of the type, too
+			return JSON{}
+		}
+	}
+	return Raw{}
+}
+
+// typeName names the type of v for an error, or the type that v points to.
+func typeName(v any) string {
+	t := reflect.TypeOf(v)
+	if t == nil {
+		return "nil"
+	}
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	return t.String()
+}
