@@ -70,6 +70,14 @@ func Private(tb testing.TB, o Options) *Node {
 	return n
 }
 
+// Installed skips the test, as [Private] would, where no node can be started.
+func Installed(tb testing.TB) {
+	tb.Helper()
+	if _, err := find(searchPath()); err != nil {
+		lacking(tb, err)
+	}
+}
+
 // lacking ends a test that has no broker.
 func lacking(tb testing.TB, err error) {
 	tb.Helper()

@@ -32,10 +32,10 @@ func claim(folder string) (*os.File, error) {
 	return f, nil
 }
 
-// sweep deletes the folders in os.TempDir of nodes whose owner died without closing them. The nodes
+// sweep deletes the folders in dir of nodes whose owner died without closing them. The nodes
 // themselves died with it.
-func sweep() {
-	locks, _ := filepath.Glob(filepath.Join(os.TempDir(), folderPrefix+"*", lockName))
+func sweep(dir string) {
+	locks, _ := filepath.Glob(filepath.Join(dir, folderPrefix+"*", lockName))
 	for _, path := range locks {
 		f, err := os.Open(path)
 		if err != nil {

@@ -26,6 +26,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 )
 
@@ -71,7 +72,7 @@ func Start(ctx context.Context, o Options) (*Node, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start a RabbitMQ node: %w", err)
 	}
-	sweep()
+	sweep(os.TempDir())
 	n, err := prepare(bin, o)
 	if err != nil {
 		return nil, fmt.Errorf("start a RabbitMQ node: %w", err)
