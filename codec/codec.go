@@ -51,7 +51,7 @@ func Default[T any]() Codec {
 	return Raw{}
 }
 
-// typeName names the type of v for an error, or the type that v points to.
+// typeName names, for an error, the type that v points to, or else v's own.
 func typeName(v any) string {
 	t := reflect.TypeOf(v)
 	if t == nil {

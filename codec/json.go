@@ -52,7 +52,7 @@ func (JSON) Encode(v any) ([]byte, error) {
 	body := w.body
 	w.body = nil
 	if err != nil {
-		return nil, fmt.Errorf("encode JSON from %s: %w", typeName(v), err)
+		return nil, fmt.Errorf("encode JSON from %T: %w", v, err)
 	}
 	jsonWriters.Put(w)
 	return bytes.TrimSuffix(body, []byte("\n")), nil // an Encoder ends every value with one

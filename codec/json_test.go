@@ -70,7 +70,7 @@ func TestJSONRefusesToEncodeWhatJSONCannotHold(t *testing.T) {
 	}{
 		"a channel":                     {make(chan int), "encode JSON from chan int: json: unsupported type: chan int"},
 		"not a number":                  {math.NaN(), "encode JSON from float64: json: unsupported value: NaN"},
-		"a value that contains itself":  {around, "encode JSON from codec_test.loop: json: unsupported value: encountered a cycle"},
+		"a value that contains itself":  {around, "encode JSON from *codec_test.loop: json: unsupported value: encountered a cycle"},
 		"raw bytes that are not JSON":   {json.RawMessage("{"), "encode JSON from "},
 		"a struct with a field of them": {struct{ F func() }{}, "encode JSON from struct { F func() }: json: unsupported type: func()"},
 	} {

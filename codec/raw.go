@@ -34,7 +34,7 @@ func (Raw) Encode(v any) ([]byte, error) {
 	case r.Kind() == reflect.String:
 		return []byte(r.String()), nil
 	}
-	return nil, fmt.Errorf("encode raw from %s: %w", typeName(v), errNotBytes)
+	return nil, fmt.Errorf("encode raw from %T: %w", v, errNotBytes)
 }
 
 // Decode stores a copy of body in what v points to, always in new memory.
