@@ -314,7 +314,7 @@ func TestJSONErrorsAreShortHoweverLongTheBody(t *testing.T) {
 
 func TestJSONNestedTooDeepIsAnErrorAndNotACrash(t *testing.T) {
 	type tree struct{ Children []tree }
-	const depth = 5_000_000
+	const depth = 2_000_000
 	for name, body := range map[string]string{
 		"arrays":         strings.Repeat("[", depth),
 		"closed arrays":  strings.Repeat("[", depth) + strings.Repeat("]", depth),
@@ -340,10 +340,10 @@ func TestJSONNestedTooDeepIsAnErrorAndNotACrash(t *testing.T) {
 func TestAnObjectOfManyNamesIsSearchedInLinearTime(t *testing.T) {
 	var body strings.Builder
 	body.WriteString("{")
-	for i := range 300_000 {
+	for i := range 100_000 {
 		fmt.Fprintf(&body, `"k%d":0,`, i)
 	}
-	for last, twice := range map[string]bool{`"last":0}`: false, `"k17":0}`: true, `"k3":0}`: true, `"k299999":0}`: true} {
+	for last, twice := range map[string]bool{`"last":0}`: false, `"k17":0}`: true, `"k3":0}`: true, `"k99999":0}`: true} {
 		start := time.Now()
 		err := codec.JSON{Strict: true}.Decode([]byte(body.String()+last), new(map[string]int))
 		if took := time.Since(start); took > 20*time.Second {
