@@ -1,0 +1,119 @@
+package publisher
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/warren-mq/warren/internal/confirm"
+	"github.com/warren-mq/warren/monitoring"
+)
+
+// flight is one message from the call to its outcome: begin, wait, end. The
+// three are apart so that All can have many in flight.
+type flight struct {
+	began time.Time
+	took  time.Duration
+	// ctx is for the monitor; it has what a Starter put there. It is kept here
+	// because a flight of All ends long after the call that began it.
+	ctx           context.Context
+	id            string
+	size          int
+	exchange, key string
+
+	pending *confirm.Pending // nil if it was not sent, because of err
+	err     error
+}
+
+// begin encodes m and queues it to be sent. What goes wrong is in the flight.
+func (p *Publisher) begin(ctx context.Context, m *Message) (f flight) {
+	f.began, f.ctx = time.Now(), ctx
+	if m.ID == "" {
+		m.ID = p.ids.next(f.began)
+	}
+	if m.Timestamp.IsZero() {
+		m.Timestamp = f.began
+	}
+	f.id, f.exchange, f.key = m.ID, m.Exchange, m.Key
+	returned := false
+	defer func() {
+		if !returned { // the codec has panicked, and that goes on
+			f.err = errPanicked
+			f.wait(ctx)
+			_ = p.end(&f)
+		}
+	}()
+	f.pending, f.err = p.launch(ctx, m, &f)
+	returned = true
+	return f
+}
+
+// launch does the work of begin. An error means that m was not sent.
+func (p *Publisher) launch(ctx context.Context, m *Message, f *flight) (*confirm.Pending, error) {
+	if ctx.Err() != nil {
+		return nil, fmt.Errorf("not sent: %w", context.Cause(ctx))
+	}
+	if err := m.check(); err != nil {
+		return nil, err
+	}
+	body, contentType, err := p.encode(m)
+	if err != nil {
+		return nil, err
+	}
+	f.size = len(body)
+	if f.size > p.config.MaxBody {
+		return nil, fmt.Errorf("%w: the body has %d bytes, Config.MaxBody is %d",
+			ErrTooLarge, f.size, p.config.MaxBody)
+	}
+	headers := m.Headers
+	if p.starter != nil {
+		headers = p.start(f, m)
+	}
+	sent := p.envelope(m)
+	sent.Body, sent.ContentType = body, contentType
+	if sent.Headers, err = table(headers); err != nil {
+		return nil, err
+	}
+	return p.sender.Begin(ctx, sent)
+}
+
+// start tells the Starter, and returns the headers with what it added.
+func (p *Publisher) start(f *flight, m *Message) map[string]any {
+	headers := maps.Clone(allowed(m.Headers))
+	if headers == nil {
+		headers = make(map[string]any)
+	}
+	f.ctx = p.starter.Start(f.ctx, &monitoring.Operation{
+		Kind:     monitoring.Publish,
+		Exchange: m.Exchange, Key: m.Key,
+		MessageID: m.ID,
+		BodySize:  f.size,
+		Headers:   headers,
+	})
+	return headers
+}
+
+// wait waits for the outcome until ctx ends.
+func (f *flight) wait(ctx context.Context) {
+	if f.pending != nil {
+		f.err = f.pending.Wait(ctx)
+	}
+	f.took = time.Since(f.began)
+}
+
+// end tells the monitor, and returns what the caller gets.
+func (p *Publisher) end(f *flight) error {
+	var err error // not an *Error: that would not be nil
+	if f.err != nil {
+		err = &Error{ID: f.id, Exchange: f.exchange, Key: f.key, Err: f.err}
+	}
+	p.monitor.Observe(f.ctx, monitoring.Published{
+		Exchange: f.exchange, Key: f.key,
+		MessageID: f.id,
+		BodySize:  f.size,
+		Took:      f.took,
+		Err:       err,
+	})
+	return err
+}
