@@ -4,9 +4,10 @@
 // chooses between the two by a Go type. A [Set] chooses by the content type of a message, where one queue carries
 // several. [Decompress] undoes a content encoding such as gzip before any of them sees the body.
 //
-// Bodies are hostile input. No codec here panics, hangs or allocates beyond a small multiple of the body, whatever it
-// is. An error says which Go type was wanted and what was wrong where, and does not quote the body; what it may show is
-// written at each codec. All codecs are values without state, safe for concurrent use, and their zero values work.
+// Bodies are hostile input. Whatever a body is, no codec here panics or hangs, and the memory that it needs grows with
+// the body and not with what the body claims. An error says which Go type was wanted and what was wrong where, and does
+// not quote the body; what it may show is written at each codec. All codecs are values without state, safe for
+// concurrent use, and their zero values work.
 package codec
 
 import (
