@@ -73,7 +73,7 @@ func Private(tb testing.TB, o Options) *Node {
 // Installed skips the test, as [Private] would, where no node can be started.
 func Installed(tb testing.TB) {
 	tb.Helper()
-	if _, err := find(searchPath()); err != nil {
+	if err := Available(); err != nil {
 		lacking(tb, err)
 	}
 }

@@ -14,6 +14,12 @@ type programs struct {
 	Epmd   string // Erlang's name server
 }
 
+// Available says whether a node can be started on this machine: nil, or an error that is [ErrNotInstalled].
+func Available() error {
+	_, err := find(searchPath())
+	return err
+}
+
 // searchPath lists the folders in which RabbitMQ may be installed, in order.
 func searchPath() []string {
 	return append(filepath.SplitList(os.Getenv("PATH")), "/usr/lib/rabbitmq/bin")

@@ -50,19 +50,18 @@ func greet(ctx context.Context, addr string) (version string, err error) {
 	if !bytes.HasPrefix(start, []byte{0, 10, 0, 10}) {
 		return "", errors.New("the broker did not begin with connection.start")
 	}
-	return field(start, "version")
+	return versionIn(start)
 }
 
-// field finds a long string in an encoded table.
-func field(table []byte, name string) (string, error) {
-	key := append([]byte{byte(len(name))}, name+"S"...)
-	_, value, ok := bytes.Cut(table, key)
+// versionIn finds the version, a long string, among the properties of a connection.start.
+func versionIn(start []byte) (string, error) {
+	_, value, ok := bytes.Cut(start, []byte("\x07versionS"))
 	if !ok || len(value) < 4 {
-		return "", fmt.Errorf("the broker did not say its %s", name)
+		return "", errors.New("the broker did not say its version")
 	}
-	size := binary.BigEndian.Uint32(value)
-	if uint64(len(value)-4) < uint64(size) {
-		return "", fmt.Errorf("the broker's %s is cut short", name)
+	size, value := binary.BigEndian.Uint32(value), value[4:]
+	if int64(len(value)) < int64(size) {
+		return "", errors.New("the broker's version is cut short")
 	}
-	return string(value[4 : 4+size]), nil
+	return string(value[:size]), nil
 }

@@ -101,24 +101,24 @@ func TestFind(t *testing.T) {
 	}
 	program := func(folder, name string) {
 		t.Helper()
-		if err := os.WriteFile(filepath.Join(folder, name), []byte("#!/bin/sh\n"), 0o700); err != nil { //nolint:gosec // to be run
+		if err := os.WriteFile(filepath.Join(folder, name), []byte("#!/bin/sh\n"), 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}
-	erlang, wrapper, real := t.TempDir(), t.TempDir(), t.TempDir()
+	erlang, wrapper, genuine := t.TempDir(), t.TempDir(), t.TempDir()
 	program(wrapper, "rabbitmq-server")
 	program(wrapper, "rabbitmqctl")
-	program(real, "rabbitmq-server")
-	program(real, "rabbitmqctl")
-	program(real, "rabbitmq-env")
+	program(genuine, "rabbitmq-server")
+	program(genuine, "rabbitmqctl")
+	program(genuine, "rabbitmq-env")
 
 	t.Setenv("PATH", erlang)
-	if _, err := find([]string{wrapper, real}); !errors.Is(err, ErrNotInstalled) {
+	if _, err := find([]string{wrapper, genuine}); !errors.Is(err, ErrNotInstalled) {
 		t.Errorf("without Erlang: %v, want ErrNotInstalled", err)
 	}
 	program(erlang, "epmd")
-	p, err := find([]string{wrapper, real})
-	if err != nil || p.Server != filepath.Join(real, "rabbitmq-server") || p.Epmd != filepath.Join(erlang, "epmd") {
+	p, err := find([]string{wrapper, genuine})
+	if err != nil || p.Server != filepath.Join(genuine, "rabbitmq-server") || p.Epmd != filepath.Join(erlang, "epmd") {
 		t.Errorf("found %+v, %v, want the one that is not Debian's wrapper", p, err)
 	}
 	if _, err := find([]string{wrapper}); !errors.Is(err, ErrNotInstalled) {
@@ -194,7 +194,7 @@ func TestGreet(t *testing.T) {
 		"nobody":                {"", "EOF"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it never waits
+			l, err := net.Listen("tcp", "127.0.0.1:0")
 			if err != nil {
 				t.Fatal(err)
 			}

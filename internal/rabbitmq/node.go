@@ -236,7 +236,7 @@ func (n *Node) spawn(program string) (*process, error) {
 		return nil, err
 	}
 	defer func() { _ = out.Close() }() // the child has its own
-	cmd := exec.Command(program)       //nolint:noctx,gosec // it lives until Close; found by find
+	cmd := exec.Command(program)       //nolint:noctx // it lives until Close
 	cmd.Stdout, cmd.Stderr = out, out  // a file, so that no goroutine copies
 	cmd.Dir, cmd.Env = n.folder, n.environ()
 	return spawn(cmd)

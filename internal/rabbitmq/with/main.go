@@ -6,6 +6,8 @@
 // no RabbitMQ is installed it runs as well, and what needs one says so itself; with
 // WARREN_REQUIRE_BROKER=1 it does not run.
 //
+// With -installed, and nothing else, it only says whether there is a RabbitMQ to start, by its exit code.
+//
 // With passes signals on and ends as the command ends, with its exit code; 128 and the signal's number
 // if a signal ended it, as in a shell.
 package main
@@ -34,11 +36,18 @@ const (
 func main() { os.Exit(run(os.Args[1:])) }
 
 func run(args []string) int {
+	if len(args) == 1 && args[0] == "-installed" {
+		if err := rabbitmq.Available(); err != nil {
+			say("%v", err)
+			return 1
+		}
+		return 0
+	}
 	if len(args) > 0 && args[0] == "--" {
 		args = args[1:]
 	}
 	if len(args) == 0 {
-		say("usage: with [--] COMMAND [ARGUMENT...]")
+		say("usage: with [--] COMMAND [ARGUMENT...]\n   or: with -installed")
 		return exitUsage
 	}
 	// Signals are taken from here on: whatever comes, the node is closed.
@@ -54,8 +63,10 @@ func run(args []string) int {
 	case sig != nil:
 		return code(sig)
 	case errors.Is(err, rabbitmq.ErrNotInstalled) && os.Getenv("WARREN_REQUIRE_BROKER") != "1":
-		say("%v: what needs a broker IS LEFT OUT of what follows", err)
-		return command(args, os.Environ(), signals)
+		say("%v: what needs one IS LEFT OUT of what follows", err)
+		ended := command(args, os.Environ(), signals)
+		say("%v: what needs one WAS LEFT OUT", err) // the first word may be pages up by now
+		return ended
 	case err != nil:
 		say("%v", err)
 		return exitFailed

@@ -54,7 +54,8 @@ func TestExitCodes(t *testing.T) {
 		"no command":                     {nil, []string{"--"}, exitUsage, "usage"},
 		"no such command":                {[]string{foreign}, []string{"/nonexistent"}, exitNotFound, "no such file"},
 		"not installed":                  {[]string{hidden}, []string{"/bin/sh", "-c", "echo ran anyway"}, 0, "ran anyway"},
-		"not installed is said":          {[]string{hidden}, []string{"/bin/sh", "-c", ":"}, 0, "LEFT OUT"},
+		"asked whether it is installed":  {[]string{hidden}, []string{"-installed"}, 1, "no rabbitmq-server"},
+		"not installed is said":          {[]string{hidden}, []string{"/bin/sh", "-c", ":"}, 0, "WAS LEFT OUT"},
 		"not installed, but is required": {[]string{hidden, "WARREN_REQUIRE_BROKER=1"}, []string{"/bin/sh", "-c", ":"}, exitFailed, "no rabbitmq-server"},
 	} {
 		t.Run(name, func(t *testing.T) {
