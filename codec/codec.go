@@ -6,8 +6,10 @@
 //
 // Bodies are hostile input. Whatever a body is, no codec here panics or hangs, and the memory that it needs grows with
 // the body and not with what the body claims. An error says which Go type was wanted and what was wrong where, and does
-// not quote the body; what it may show is written at each codec. All codecs are values without state, safe for
-// concurrent use, and their zero values work.
+// not quote the body; what it may show is written at each codec. Types that decode themselves are the program's own
+// affair.
+//
+// All codecs are values without state, safe for concurrent use, and their zero values work.
 package codec
 
 import (
@@ -23,11 +25,13 @@ type Codec interface {
 	// and a Set finds the codec by it.
 	ContentType() string
 
-	// Encode returns v as a body. The body is the caller's and shares no memory with v.
+	// Encode returns v as a body. The body is the caller's and shares no memory with v, so that v may be changed while
+	// the body is still on its way. An error means that v cannot be sent, now or later.
 	Encode(v any) ([]byte, error)
 
-	// Decode reads a body into v, a pointer that is not nil. It keeps no part of body, which belongs to the caller.
-	// After an error v may have been filled in part.
+	// Decode reads a body into v, a pointer that is not nil. It keeps no part of body, which belongs to the caller. An
+	// error means that the body is not what the type wants, and never will be: the consumer does not retry it. After an
+	// error v may have been filled in part.
 	Decode(body []byte, v any) error
 }
 

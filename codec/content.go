@@ -56,7 +56,7 @@ func (s *Set) For(contentType string) Codec {
 	}
 	mediaType, _, _ := strings.Cut(contentType, ";")
 	mediaType = strings.TrimSpace(mediaType)
-	if len(mediaType) > s.longest {
+	if len(mediaType) > s.longest { // not worth the memory that ToLower may take
 		return s.fallback
 	}
 	if c, ok := s.byType[strings.ToLower(mediaType)]; ok { // allocates only if there is something to lower
@@ -65,6 +65,8 @@ func (s *Set) For(contentType string) Codec {
 	return s.fallback
 }
 
+// parseContentType returns the type in lower case, without parameters. It is for what programs say, and is strict; For
+// is for what senders say, and takes anything.
 func parseContentType(contentType string) (string, error) {
 	if contentType == "" {
 		return "", errors.New("it is empty")

@@ -70,7 +70,8 @@ func (o *object) add(name []byte, names [][]byte) bool {
 	return false
 }
 
-// stringEnd returns the place after the string that begins at i.
+// stringEnd returns the place after the string that begins at i. It looks for the closing quote, past every escape; a
+// valid body has one.
 func stringEnd(body []byte, i int) int {
 	for i++; body[i] != '"'; i++ {
 		if body[i] == '\\' {
@@ -80,6 +81,7 @@ func stringEnd(body []byte, i int) int {
 	return i + 1
 }
 
+// colonFollows says whether a string with this after it is a name.
 func colonFollows(rest []byte) bool {
 	rest = bytes.TrimLeft(rest, " \t\r\n")
 	return len(rest) > 0 && rest[0] == ':'

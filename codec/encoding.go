@@ -38,7 +38,10 @@ var (
 // [ErrTooLarge]. A body that expands to more than that costs the limit and a small constant before it is refused. (One
 // that fits may cost twice its size for a moment.) Any other encoding, and more than three that compress, is
 // [ErrUnsupportedEncoding]. A body that is cut short or corrupt, whose checksum is wrong or after which something
-// follows is an error, too. No error quotes the body.
+// follows is an error, too. No error quotes the body. None of them goes away at a further attempt.
+//
+// Decompress may be called by several goroutines at once. A layer needs about 50 kB while it is undone, which are kept
+// for the next body.
 func Decompress(encoding string, body []byte, limit int) ([]byte, error) {
 	if isPlain(encoding) { // most are
 		return body, nil

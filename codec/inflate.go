@@ -14,6 +14,7 @@ import (
 	"sync"
 )
 
+// What is wrong with a body, beside what the decompressors say.
 var (
 	errCutShort    = errors.New("the body is cut short")
 	errMoreFollows = errors.New("something follows the compressed data")
@@ -69,6 +70,7 @@ type layer struct {
 	err          error // how the layer ended; every Read returns it from then on
 }
 
+// layers are those that wait for a body.
 var layers = sync.Pool{New: func() any { return &layer{source: bufio.NewReader(nil)} }}
 
 // release gives the layer back, without anything of the body.

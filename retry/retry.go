@@ -71,7 +71,8 @@ const (
 // None has no retries: a message that fails goes to the error queue after its first attempt.
 func None() Policy { return Steps() }
 
-// Fixed has n retries, each after the same wait. It needs one retry queue, however large n is.
+// Fixed has n retries, each after the same wait: Fixed(3, time.Minute) is up to four attempts. It needs one retry
+// queue, however large n is, and costs nothing more for a large one.
 func Fixed(n int, wait time.Duration) Policy {
 	if n == defaultRetries && wait == defaultWait {
 		return Policy{} // so that it equals the zero value
@@ -81,6 +82,8 @@ func Fixed(n int, wait time.Duration) Policy {
 
 // Linear has n retries, after step, 2*step, 3*step and so on, but never after more than limit. A limit of 0 means that
 // there is none; then every retry needs a queue of its own, and n can be at most [MaxWaits].
+//
+// Linear(5, 10*time.Second, 30*time.Second) waits 10s, 20s, 30s, 30s, 30s, in three retry queues.
 func Linear(n int, step, limit time.Duration) Policy {
 	return Policy{shape: linear, retries: n, first: step, limit: limit}
 }
@@ -88,6 +91,8 @@ func Linear(n int, step, limit time.Duration) Policy {
 // Exponential has n retries, the first of them after first. Each further wait is twice the one before it, but never
 // more than limit. A limit of 0 means that there is none; then every retry needs a queue of its own, and n can be at
 // most [MaxWaits].
+//
+// Exponential(6, time.Second, 10*time.Second) waits 1s, 2s, 4s, 8s, 10s, 10s, in five retry queues.
 func Exponential(n int, first, limit time.Duration) Policy {
 	return Policy{shape: exponential, retries: n, first: first, limit: limit}
 }
@@ -161,6 +166,7 @@ func (p Policy) distinct() []time.Duration {
 	return waits
 }
 
+// orDefault puts the default in the place of the zero value. Every method begins with it.
 func (p Policy) orDefault() Policy {
 	if p.shape == unset {
 		return Policy{shape: fixed, retries: defaultRetries, first: defaultWait}
@@ -168,6 +174,7 @@ func (p Policy) orDefault() Policy {
 	return p
 }
 
+// capped holds a wait that has grown to the limit.
 func (p Policy) capped(wait time.Duration) time.Duration {
 	if p.limit > 0 {
 		return min(wait, p.limit)
@@ -178,6 +185,7 @@ func (p Policy) capped(wait time.Duration) time.Duration {
 // stepSize is the number of bytes that one wait takes in Policy.steps.
 const stepSize = 8
 
+// step unpacks the wait of the i-th retry, counted from 0, that Steps has packed.
 func (p Policy) step(i int) time.Duration {
 	var packed [stepSize]byte
 	copy(packed[:], p.steps[i*stepSize:])

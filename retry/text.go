@@ -66,6 +66,7 @@ func Parse(text string) (Policy, error) {
 	return p, nil
 }
 
+// parse reads the text and does not validate.
 func parse(text string) (Policy, error) {
 	text = strings.TrimSpace(text)
 	if text == "none" {
@@ -116,6 +117,7 @@ func parseArguments(args []string, names ...string) (n int, waits [2]time.Durati
 	return n, waits, err
 }
 
+// parseWaits reads each argument as a duration. Without any it returns an empty slice.
 func parseWaits(args []string) ([]time.Duration, error) {
 	waits := make([]time.Duration, len(args))
 	for i, arg := range args {

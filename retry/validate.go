@@ -17,7 +17,10 @@ const maxTTL = math.MaxUint32 * time.Millisecond
 //   - the limit is below the first wait;
 //   - there are more than [MaxWaits] distinct waits, or they grow beyond what a queue can hold, for want of a limit.
 //
-// The arguments are checked even if n is 0. For no retries at all, write [None].
+// The arguments are checked even if n is 0. For no retries at all, write [None]. There is no bound on n itself: retries
+// for ever are Fixed(math.MaxInt, wait).
+//
+// The error reads "retry.Exponential: limit is 1s, must not be below first, which is 1m0s".
 func (p Policy) Validate() error {
 	p = p.orDefault()
 	if p.retries < 0 {
@@ -74,6 +77,8 @@ func (p Policy) validateArguments() error {
 	return nil
 }
 
+// validateWait checks one wait against what a queue's time to live can be. Below 1 ms is told apart from not whole,
+// since the usual mistake there is a bare number: Fixed(3, 5) is five nanoseconds.
 func (p Policy) validateWait(name string, wait time.Duration) error {
 	switch {
 	case wait <= 0:
