@@ -22,9 +22,9 @@ installed() { with -installed 2>/dev/null; }
 install_with_apt() ( # a subshell, whose end takes the policy away again
 	[ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || return 1
 	say "installing rabbitmq-server"
-	local policy=/usr/sbin/policy-rc.d
+	policy=/usr/sbin/policy-rc.d
 	if [ ! -e "$policy" ]; then
-		trap "rm -f $policy" EXIT
+		trap 'rm -f "$policy"' EXIT
 		printf '#!/bin/sh\nexit 101\n' >"$policy"
 		chmod +x "$policy"
 	fi
