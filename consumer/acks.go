@@ -1,0 +1,216 @@
+package consumer
+
+import (
+	"slices"
+	"sync"
+	"time"
+)
+
+// acks acknowledges the deliveries of one epoch, several with one frame where
+// that is possible: one frame for each costs a third of the throughput.
+//
+// A frame with "multiple" acknowledges a tag and every earlier one. So it may
+// only reach over deliveries that are all settled: a prefix. What is settled
+// behind a delivery that is not waits for the same moment, and is then
+// acknowledged singly, or one slow handler would take the whole window out of
+// use. The moment is at hand when half of the window is settled, or 5 ms have
+// passed, or the workers could run out of deliveries. A consumer with little
+// to do thus acknowledges each at once.
+type acks struct {
+	channel acknowledger
+	timer   *time.Timer // fires when flush is due
+
+	mu       sync.Mutex
+	closed   bool
+	eager    bool // acknowledge each at once
+	window   int
+	workers  int
+	first    uint64     // the tag of entries[0]
+	entries  []ackState // by tag, from first on
+	settled  []uint64   // tags to acknowledge
+	waiting  int        // deliveries that are not settled
+	flushing bool       // someone writes frames
+	late     int        // outcomes that came after the end
+	armed    bool       // the timer runs
+	spare    []uint64   // for the next settled
+}
+
+type acknowledger interface {
+	Ack(tag uint64, multiple bool) error
+	Nack(tag uint64, multiple, requeue bool) error
+}
+
+type ackState uint8
+
+const (
+	ackWaiting ackState = iota
+	ackSettled          // to be acknowledged
+	ackGone             // acknowledged, or handed back
+)
+
+// ackDelay is for how long an acknowledgement may wait for others.
+const ackDelay = 5 * time.Millisecond
+
+func newAcks(channel acknowledger, window, workers int) *acks {
+	a := &acks{channel: channel, window: window, workers: workers, first: 1}
+	a.timer = time.NewTimer(time.Hour)
+	a.timer.Stop()
+	return a
+}
+
+// resize follows a change of the subscription.
+func (a *acks) resize(window, workers int) {
+	a.mu.Lock()
+	a.window, a.workers = window, workers
+	a.mu.Unlock()
+}
+
+// received notes a delivery. Tags count up by one on a channel.
+func (a *acks) received(tag uint64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for a.first+uint64(len(a.entries)) <= tag {
+		a.entries = append(a.entries, ackWaiting)
+	}
+	a.waiting++
+}
+
+// done notes that a delivery is settled, and acknowledges it soon. It returns
+// false if the epoch is over, and the broker will deliver the message again.
+func (a *acks) done(tag uint64) bool {
+	a.mu.Lock()
+	if a.closed {
+		a.late++
+		a.mu.Unlock()
+		return false
+	}
+	a.entries[tag-a.first] = ackSettled
+	a.settled = append(a.settled, tag)
+	a.waiting--
+	now := a.eager || len(a.settled) >= max(1, a.window/2) || a.waiting < a.workers
+	if !now && !a.armed {
+		a.armed = true
+		a.timer.Reset(ackDelay)
+	}
+	a.mu.Unlock()
+	if now {
+		a.flush()
+	}
+	return true
+}
+
+// handBack puts a delivery back into the queue. It returns false if the epoch
+// is over, which does the same.
+func (a *acks) handBack(tag uint64) bool {
+	a.mu.Lock()
+	closed := a.closed
+	a.mu.Unlock()
+	if closed {
+		return false
+	}
+	// First the frame, then the note: while the tag counts as waiting, no frame
+	// with "multiple" reaches over it.
+	if a.channel.Nack(tag, false, true) != nil {
+		return false
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.closed {
+		return false
+	}
+	a.entries[tag-a.first] = ackGone
+	a.waiting--
+	return true
+}
+
+// flush acknowledges what is settled. No lock is held while frames are written;
+// one goroutine writes at a time, since a frame with "multiple" for a tag that a
+// later one has covered already would be an error that closes the channel.
+func (a *acks) flush() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.armed = false
+	if a.flushing {
+		return // the one who writes looks again
+	}
+	a.flushing = true
+	for len(a.settled) > 0 && !a.closed {
+		tags := a.settled
+		a.settled = a.spare[:0]
+		upTo, grouped := a.prefix()
+		for _, tag := range tags {
+			if tag > upTo {
+				a.entries[tag-a.first] = ackGone
+			}
+		}
+		a.mu.Unlock()
+		err := a.write(tags, upTo, grouped)
+		a.mu.Lock()
+		a.spare = tags
+		if err != nil {
+			break // the channel has ended, and the epoch is about to notice
+		}
+	}
+	a.flushing = false
+}
+
+// prefix forgets the leading entries that are settled or gone, and returns the
+// last settled tag among them and how many they were. The caller holds mu.
+func (a *acks) prefix() (upTo uint64, grouped int) {
+	n := 0
+	for n < len(a.entries) && a.entries[n] != ackWaiting {
+		if a.entries[n] == ackSettled {
+			upTo = a.first + uint64(n)
+			grouped++
+		}
+		n++
+	}
+	a.first += uint64(n)
+	if n == len(a.entries) {
+		a.entries = a.entries[:0]
+	} else {
+		// The window bounds what is behind, so moving it is cheap.
+		a.entries = append(a.entries[:0], a.entries[n:]...)
+	}
+	return upTo, grouped
+}
+
+func (a *acks) write(tags []uint64, upTo uint64, grouped int) error {
+	if grouped > 0 {
+		if err := a.channel.Ack(upTo, grouped > 1); err != nil {
+			return err
+		}
+	}
+	if grouped == len(tags) {
+		return nil
+	}
+	slices.Sort(tags)
+	for _, tag := range tags {
+		if tag > upTo {
+			if err := a.channel.Ack(tag, false); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// hurry makes every acknowledgement leave at once, from now on.
+func (a *acks) hurry() {
+	a.mu.Lock()
+	a.eager = true
+	a.mu.Unlock()
+	a.flush()
+}
+
+// close ends the epoch's acknowledgements and returns how many deliveries were
+// not settled, or not acknowledged yet.
+func (a *acks) close() (open int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.closed = true
+	a.timer.Stop()
+	open = a.waiting + len(a.settled)
+	a.settled = nil
+	return open
+}

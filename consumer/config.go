@@ -1,0 +1,283 @@
+package consumer
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/warren-mq/warren/codec"
+	"github.com/warren-mq/warren/monitoring"
+	"github.com/warren-mq/warren/retry"
+	"github.com/warren-mq/warren/topology"
+)
+
+// Config holds what may be left out. Its zero value works: 4 workers, a minute
+// for each message, and three retries a minute apart.
+type Config struct {
+	// Bindings binds the main queue to exchanges. With none, messages are
+	// published to the queue by its name. Only with DeclareAll.
+	Bindings []Binding
+
+	// Classic declares classic queues instead of quorum queues. Their retry
+	// queues lose confirmed messages when the broker is killed while it puts
+	// them back (up to a quarter of what was waiting, measured), and messages
+	// that kill their process are not recognised. Queues of the other type are
+	// not replaced: the broker refuses.
+	Classic bool
+
+	// Codec decodes bodies without a content type, of type
+	// application/octet-stream, or of one that Codecs does not have. Nil means
+	// codec.Raw if T is []byte, and codec.JSON otherwise.
+	Codec codec.Codec
+
+	// Codecs are further codecs, each for its content type.
+	Codecs []codec.Codec
+
+	// ConsumerTimeout is how long the broker lets a message be unacknowledged.
+	// 0 means RabbitMQ's 30 minutes. Set it if the broker's is set otherwise: a
+	// consumer that could exceed it is refused by New. Five minutes less are
+	// used, or a sixth if that is less.
+	ConsumerTimeout time.Duration
+
+	// Declare says what to do about queues that may be missing.
+	Declare Declare
+
+	// Drain is how long running handlers have, when the consumer stops, until
+	// their contexts end; three more seconds later Run returns. 0 means 25 s,
+	// which is inside of Kubernetes' 30.
+	Drain time.Duration
+
+	// Grace is how long a handler may go on after its time is up before it is
+	// taken for stuck. 0 means 10 s.
+	Grace time.Duration
+
+	// Immediate is how often a Retry of the first attempt runs again at once,
+	// in the process, before the first wait. The runs share one Timeout and
+	// one attempt number. 0 means none.
+	Immediate int
+
+	// MaxAge bounds deferrals, from the first one. 0 means 24 h.
+	MaxAge time.Duration
+
+	// MaxBody bounds a compressed body's size when decompressed, in bytes. 0
+	// means codec.DefaultLimit. Other bodies are bounded by the broker.
+	MaxBody int
+
+	// MaxStuck is how many handlers may be stuck at a time. Each is replaced by
+	// another worker; at the bound the consumer takes no messages. 0 means as
+	// many as Workers.
+	MaxStuck int
+
+	// Monitor is told what happens. Nil means that of the connection.
+	Monitor monitoring.Monitor
+
+	// Prefetch is how many messages are taken from the broker ahead of the
+	// workers, those in work included. 0 means two for each worker, fewer if
+	// they could not be handled within ConsumerTimeout.
+	Prefetch int
+
+	// Retry says how often, and after which waits, a message is tried again.
+	// The zero value is retry.Fixed(3, time.Minute).
+	Retry retry.Policy
+
+	// Timeout is how long a handler has. 0 means 60 s.
+	Timeout time.Duration
+
+	// Workers is how many handlers run at once. 0 means 4.
+	Workers int
+}
+
+// Declare says what a consumer does about its queues when it connects.
+type Declare int
+
+const (
+	// DeclareAll declares the main, retry and error queues, and the bindings.
+	DeclareAll Declare = iota
+	// DeclareOwn declares the retry and error queues. The main queue belongs
+	// to someone else and must exist; it may be of any type.
+	DeclareOwn
+	// DeclareCheck declares nothing, and checks that the queues exist. It
+	// cannot tell whether they have the right arguments.
+	DeclareCheck
+	// DeclareNone does nothing. What is missing shows when it is needed.
+	DeclareNone
+)
+
+// String returns "all", "own", "check" or "none".
+func (d Declare) String() string {
+	switch d {
+	case DeclareAll:
+		return "all"
+	case DeclareOwn:
+		return "own"
+	case DeclareCheck:
+		return "check"
+	case DeclareNone:
+		return "none"
+	default:
+		return fmt.Sprintf("Declare(%d)", int(d))
+	}
+}
+
+// Binding binds the main queue to an exchange.
+type Binding struct {
+	// Exchange is the exchange's name.
+	Exchange string
+	// Keys are the binding keys. None means one binding with an empty key,
+	// which is what a fanout or headers exchange needs.
+	Keys []string
+	// Kind, if set, is the exchange's type, such as "topic": it is declared,
+	// too. Otherwise the exchange must exist.
+	Kind string
+	// Transient makes an exchange that is declared not survive a restart of the
+	// broker.
+	Transient bool
+	// Args are the arguments of each binding; a headers exchange needs some.
+	Args map[string]any
+}
+
+const (
+	defaultTimeout         = time.Minute
+	defaultWorkers         = 4
+	defaultDrain           = 25 * time.Second
+	defaultGrace           = 10 * time.Second
+	defaultMaxAge          = 24 * time.Hour
+	defaultConsumerTimeout = 30 * time.Minute
+
+	// drainGrace is what handlers have to return after ErrDraining.
+	drainGrace = 3 * time.Second
+
+	// maxCrashes is how many failed deliveries of one message are believed to
+	// be accidents. It is well below topology.CrashLimit, at which the broker
+	// moves the message itself, without saying why.
+	maxCrashes = 10
+	// suspectAt is from how many failed deliveries a message runs alone.
+	suspectAt = 2
+)
+
+// checked returns cfg with its defaults, or an error that names the field.
+func (cfg Config) checked() (Config, error) {
+	for _, d := range []struct {
+		name  string
+		value *time.Duration
+		unset time.Duration
+	}{
+		{"ConsumerTimeout", &cfg.ConsumerTimeout, defaultConsumerTimeout},
+		{"Drain", &cfg.Drain, defaultDrain},
+		{"Grace", &cfg.Grace, defaultGrace},
+		{"MaxAge", &cfg.MaxAge, defaultMaxAge},
+		{"Timeout", &cfg.Timeout, defaultTimeout},
+	} {
+		if *d.value < 0 {
+			return cfg, fmt.Errorf("Config.%s is negative: %v", d.name, *d.value)
+		}
+		if *d.value == 0 {
+			*d.value = d.unset
+		}
+	}
+	for _, n := range []struct {
+		name  string
+		value int
+		most  int
+	}{
+		{"Immediate", cfg.Immediate, 1000},
+		{"MaxBody", cfg.MaxBody, math.MaxInt},
+		{"MaxStuck", cfg.MaxStuck, 1 << 16},
+		{"Prefetch", cfg.Prefetch, math.MaxUint16}, // AMQP counts it in 16 bits
+		{"Workers", cfg.Workers, 1 << 16},
+	} {
+		if n.value < 0 || n.value > n.most {
+			return cfg, fmt.Errorf("Config.%s is %d, not between 0 and %d", n.name, n.value, n.most)
+		}
+	}
+	if cfg.Workers == 0 {
+		cfg.Workers = defaultWorkers
+	}
+	if cfg.Declare < DeclareAll || cfg.Declare > DeclareNone {
+		return cfg, fmt.Errorf("Config.Declare is unknown: %v", cfg.Declare)
+	}
+	if err := cfg.Retry.Validate(); err != nil {
+		return cfg, fmt.Errorf("Config.Retry: %w", err)
+	}
+	if err := cfg.checkBindings(); err != nil {
+		return cfg, err
+	}
+	if _, err := cfg.prefetch(cfg.Workers); err != nil {
+		return cfg, err
+	}
+	return cfg, nil
+}
+
+func (cfg *Config) checkBindings() error {
+	if len(cfg.Bindings) > 0 && cfg.Declare != DeclareAll {
+		return fmt.Errorf("Config.Bindings needs DeclareAll, not %v: only who declares the main queue binds it", cfg.Declare)
+	}
+	for i, b := range cfg.Bindings {
+		if b.Exchange == "" {
+			return fmt.Errorf("Config.Bindings[%d].Exchange is empty: every queue is bound to that by its name", i)
+		}
+		if b.Transient && b.Kind == "" {
+			return fmt.Errorf("Config.Bindings[%d].Transient is about an exchange to declare, but Kind is empty", i)
+		}
+	}
+	return nil
+}
+
+// patience is how long a message may be held unacknowledged, at most.
+func (cfg *Config) patience() time.Duration {
+	return cfg.ConsumerTimeout - min(5*time.Minute, cfg.ConsumerTimeout/6)
+}
+
+// prefetch returns how many messages to take ahead with so many workers. The
+// last of them waits for those before it, each for Timeout at worst, and must
+// still be settled before the broker loses its patience.
+func (cfg *Config) prefetch(workers int) (int, error) {
+	rounds := int64(cfg.patience() / (cfg.Timeout + cfg.Grace))
+	fits := func(prefetch int) bool { return int64((prefetch+workers-1)/workers) <= rounds }
+	if cfg.Prefetch > 0 {
+		if !fits(cfg.Prefetch) {
+			return 0, fmt.Errorf("Config.Prefetch %d with %d workers and a Timeout of %v could hold a message for longer than %v, "+
+				"and the broker would take it back; see ConsumerTimeout", cfg.Prefetch, workers, cfg.Timeout, cfg.patience())
+		}
+		return cfg.Prefetch, nil
+	}
+	if !fits(workers) {
+		return 0, fmt.Errorf("Config.Timeout %v could hold a message for longer than %v, "+
+			"and the broker would take it back; see ConsumerTimeout", cfg.Timeout, cfg.patience())
+	}
+	n := min(2*workers, math.MaxUint16)
+	for !fits(n) {
+		n--
+	}
+	return n, nil
+}
+
+// plan computes what the consumer needs.
+func (cfg *Config) plan(queue string) (topology.Plan, error) {
+	waits := cfg.Retry.Waits()
+	if err := topology.CheckName(queue, waits); err != nil {
+		return topology.Plan{}, err
+	}
+	t := topology.Quorum
+	if cfg.Classic {
+		t = topology.Classic
+	}
+	p := topology.Tiers(queue, t, waits)
+	for _, b := range cfg.Bindings {
+		if b.Kind != "" {
+			p.Exchanges = append(p.Exchanges, topology.Exchange{Name: b.Exchange, Kind: b.Kind, Durable: !b.Transient})
+		}
+		keys := b.Keys
+		if len(keys) == 0 {
+			keys = []string{""}
+		}
+		for _, k := range keys {
+			if len(k) > math.MaxUint8 || len(b.Exchange) > math.MaxUint8 {
+				return p, errors.New("Config.Bindings: a name or key has more than 255 bytes")
+			}
+			p.Bindings = append(p.Bindings, topology.Binding{Exchange: b.Exchange, Queue: queue, Key: k, Args: b.Args})
+		}
+	}
+	return p, nil
+}

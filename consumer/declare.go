@@ -1,0 +1,162 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/warren-mq/warren/connection"
+	"github.com/warren-mq/warren/monitoring"
+	"github.com/warren-mq/warren/topology"
+)
+
+// step is one question to the broker about one queue, exchange or binding.
+type step struct {
+	verb, name string
+	do         func(*amqp.Channel) error
+}
+
+// declare does what Config.Declare says.
+func (r *run) declare(ctx context.Context, s *connection.Session) error {
+	steps := r.steps()
+	if len(steps) == 0 {
+		return nil
+	}
+	began := time.Now()
+	if err := ask(ctx, s, steps); err != nil {
+		return err
+	}
+	r.observe(ctx, monitoring.QueuesDeclared{Queue: r.queue, Count: len(steps), Took: time.Since(began)})
+	return nil
+}
+
+// steps returns what Config.Declare asks for, in an order in which nothing
+// refers to what is not there yet.
+func (r *run) steps() []step {
+	var steps []step
+	p := &r.plan
+	switch r.config.Declare {
+	case DeclareAll:
+		for _, q := range p.Queues() {
+			steps = append(steps, declareQueue(q))
+		}
+		for _, e := range p.Exchanges {
+			steps = append(steps, step{"declare", e.Name, func(ch *amqp.Channel) error {
+				return ch.ExchangeDeclare(e.Name, e.Kind, e.Durable, false, false, false, e.Args)
+			}})
+		}
+		for _, b := range p.Bindings {
+			steps = append(steps, step{"bind " + b.Queue + " to", b.Exchange, func(ch *amqp.Channel) error {
+				return ch.QueueBind(b.Queue, b.Key, b.Exchange, false, b.Args)
+			}})
+		}
+	case DeclareOwn:
+		steps = append(steps, checkQueue(p.Main))
+		for _, q := range p.Queues() {
+			if q.Name != p.Main.Name {
+				steps = append(steps, declareQueue(q))
+			}
+		}
+	case DeclareCheck:
+		for _, q := range p.Queues() {
+			steps = append(steps, checkQueue(q))
+		}
+	case DeclareNone:
+	}
+	return steps
+}
+
+func declareQueue(q topology.Queue) step {
+	return step{"declare", q.Name, func(ch *amqp.Channel) error {
+		_, err := ch.QueueDeclare(q.Name, true, false, false, false, q.Args)
+		return err
+	}}
+}
+
+func checkQueue(q topology.Queue) step {
+	return step{"check", q.Name, func(ch *amqp.Channel) error {
+		_, err := ch.QueueDeclarePassive(q.Name, true, false, false, false, nil)
+		return err
+	}}
+}
+
+// declareMissing declares the queue that a message could not be routed to, if
+// this consumer is one that declares.
+func (r *run) declareMissing(ctx context.Context, name string) error {
+	if r.config.Declare == DeclareCheck || r.config.Declare == DeclareNone {
+		return fmt.Errorf("it is not declared: Config.Declare is %v", r.config.Declare)
+	}
+	q, ok := r.plan.Find(name)
+	if !ok {
+		return fmt.Errorf("no queue %s is planned", name)
+	}
+	s, err := r.conn.Session(ctx, connection.Consume)
+	if err != nil {
+		return err
+	}
+	return ask(ctx, s, []step{declareQueue(q)})
+}
+
+// ask takes the steps on a channel of their own, since a refusal closes it, and
+// each under the session's own deadline.
+func ask(ctx context.Context, s *connection.Session, steps []step) error {
+	ch, err := s.Channel(ctx)
+	if err != nil {
+		return err
+	}
+	for _, step := range steps {
+		if err := s.Do(ctx, func() error { return step.do(ch) }); err != nil {
+			_ = s.Do(context.WithoutCancel(ctx), ch.Close)
+			return declareError(step.verb, step.name, err)
+		}
+	}
+	return s.Do(ctx, ch.Close)
+}
+
+// inequivalent is RabbitMQ's text for a queue that exists with other arguments.
+// It is all that the broker tells.
+var inequivalent = regexp.MustCompile(`inequivalent arg '([^']*)' for .*: received (.+) but current is (.+)$`)
+
+// declareError makes a DeclareError of what the broker refuses, and otherwise
+// wraps err as something that may pass.
+func declareError(verb, name string, err error) error {
+	var e *amqp.Error
+	if !errors.As(err, &e) || !e.Server || !refuses(e) {
+		return fmt.Errorf("%s %s: %w", verb, name, err)
+	}
+	d := &DeclareError{Verb: verb, Queue: name, Err: e}
+	if m := inequivalent.FindStringSubmatch(e.Reason); m != nil {
+		d.Argument, d.Ours, d.Theirs = m[1], unquoted(m[2]), unquoted(m[3])
+	}
+	return d
+}
+
+// unquoted takes the value out of RabbitMQ's phrase for it: 'v', none, or the
+// value 'v' of type 't'.
+func unquoted(phrase string) string {
+	phrase = strings.TrimPrefix(phrase, "the value ")
+	if _, rest, ok := strings.Cut(phrase, "'"); ok {
+		value, _, _ := strings.Cut(rest, "'")
+		return value
+	}
+	return phrase
+}
+
+// refuses tells answers that trying again will not change from those that pass.
+func refuses(e *amqp.Error) bool {
+	switch e.Code {
+	case amqp.AccessRefused, amqp.PreconditionFailed, amqp.ResourceLocked, amqp.NotImplemented,
+		amqp.CommandInvalid, amqp.NotAllowed:
+		return true
+	case amqp.NotFound:
+		// Also "queue ... process is stopped", "home node ... is down" and "...
+		// due to timeout": those pass.
+		return strings.Contains(e.Reason, "no queue '") || strings.Contains(e.Reason, "no exchange '")
+	}
+	return false // such as 541, while a quorum queue is not up yet
+}

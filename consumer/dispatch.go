@@ -1,0 +1,205 @@
+package consumer
+
+import (
+	"fmt"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/warren-mq/warren/internal/header"
+	"github.com/warren-mq/warren/monitoring"
+)
+
+// dispatch is the one place where a received message is given to a worker. It
+// returns nil when the consumer shall stop, and otherwise what ended the epoch.
+//
+// It takes a delivery from the client's buffer only when it has given away the
+// one before. So what has not started is still in the client's buffer, but for
+// one, and can be handed back.
+func (e *epoch) dispatch() error {
+	look := true // at what the state asks for
+	for {
+		if look {
+			look = false
+			if err := e.attend(); err != nil {
+				return err
+			}
+		}
+		var in <-chan amqp.Delivery
+		var out chan<- *delivery
+		switch {
+		case e.next != nil && e.mayRun(e.next):
+			out = e.pool.jobs
+		case e.next == nil && len(e.subs) > 0:
+			in = e.subs[0].deliveries
+		}
+		select {
+		case d, ok := <-in:
+			if !ok {
+				if err := e.ended(); err != nil {
+					return err
+				}
+				look = true
+				continue
+			}
+			if err := e.receive(d); err != nil {
+				return err
+			}
+		case out <- e.next:
+			e.pool.active.Add(1)
+			e.alone = e.next.suspect
+			e.next = nil
+		case <-e.wakeup:
+			look = true
+		case <-e.acks.timer.C:
+			e.acks.flush()
+		case reason := <-e.closed:
+			return e.why(reason)
+		case <-e.cancels: // the deliveries end, too; ended tells
+		case <-e.stopping.Done():
+			return nil
+		}
+	}
+}
+
+// attend does what the state asks for: pause, resume, other workers.
+func (e *epoch) attend() error {
+	pausing, overloaded := e.wanted()
+	if pausing || overloaded {
+		return e.rest(pausing, overloaded)
+	}
+	e.state.mu.Lock()
+	workers := e.state.workers
+	e.state.mu.Unlock()
+	if workers != e.workers {
+		e.workers = workers
+		e.prefetch, _ = e.config.prefetch(workers)
+		if len(e.subs) > 0 && !e.narrow {
+			if err := e.widen(); err != nil {
+				return err
+			}
+		}
+		e.acks.resize(e.prefetch, e.workers)
+	}
+	if len(e.subs) == 0 {
+		if err := e.subscribe(true); err != nil {
+			return err
+		}
+		e.nowReady()
+	}
+	return nil
+}
+
+// rest ends the subscription while the consumer pauses or is overloaded.
+func (e *epoch) rest(pausing, overloaded bool) error {
+	if err := e.cancel(0); err != nil {
+		return err
+	}
+	reason := ErrPaused
+	if overloaded {
+		reason = ErrStuck
+		// Nobody is there to work it off. Others may have it.
+		if e.next != nil {
+			d := e.next
+			e.next = nil
+			e.handBack(d)
+		}
+	}
+	if e.state.isSubscribed() {
+		e.state.setReady(false, reason)
+	}
+	if pausing && len(e.subs) == 0 && e.open.Load() == 0 {
+		e.setPaused(true)
+	}
+	return nil
+}
+
+// ended takes away the oldest subscription, whose deliveries have ended.
+func (e *epoch) ended() error {
+	s := e.subs[0]
+	e.subs = e.subs[1:]
+	if s.cancelled {
+		return nil
+	}
+	select {
+	case reason := <-e.closed:
+		return e.why(reason)
+	default:
+		return fmt.Errorf("%w to %s: was the queue deleted?", ErrCancelled, e.queue)
+	}
+}
+
+// mayRun tells whether d may be given to a worker now. One that may be what
+// kills the process runs alone, so that its neighbours are not counted with it.
+func (e *epoch) mayRun(d *delivery) bool {
+	if !d.suspect && !e.alone {
+		return true
+	}
+	if !e.pool.idle() {
+		return false
+	}
+	e.alone = false
+	return true
+}
+
+// early is how much too early a message may come so that a worker waits for the
+// rest of it. Clocks differ by about that much.
+const early = 20 * time.Millisecond
+
+// receive decides what is done with a delivery: it becomes next, or is settled
+// without a handler.
+func (e *epoch) receive(in amqp.Delivery) error {
+	d := e.newDelivery(in)
+	e.acks.received(in.DeliveryTag)
+	e.taken()
+	if !e.heard {
+		e.heard = true
+		e.state.update(func(s *state) { s.unreadable = false })
+	}
+	crashes := header.Crashes(in.Headers, in.Redelivered)
+	d.suspect = crashes >= suspectAt
+	if e.narrow && !d.suspect {
+		if err := e.widen(); err != nil {
+			e.next = d
+			return err
+		}
+	}
+	if crashes >= maxCrashes {
+		e.conclude(d, result{
+			outcome: Outcome{kind: KindError, err: fmt.Errorf("%d deliveries ended with a dead process or connection", crashes)},
+			reason:  monitoring.ReasonCrashed,
+		})
+		return nil
+	}
+	if left := time.Until(d.state.NotBefore); left > 0 && !d.state.NotBefore.IsZero() {
+		if left > early {
+			e.holdOn(d, left)
+			return nil
+		}
+		d.early = left
+	}
+	e.next = d
+	return nil
+}
+
+// handBackBuffered ends the subscription, and hands back what no worker has.
+func (e *epoch) handBackBuffered() {
+	if e.next != nil {
+		d := e.next
+		e.next = nil
+		e.handBack(d)
+	}
+	if err := e.cancel(0); err != nil {
+		e.end(err)
+		return
+	}
+	for _, s := range e.subs {
+		for in := range s.deliveries { // ends with the cancellation, or the channel
+			d := e.newDelivery(in)
+			e.acks.received(in.DeliveryTag)
+			e.taken()
+			e.handBack(d)
+		}
+	}
+	e.subs = nil
+}

@@ -1,0 +1,218 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/warren-mq/warren/connection"
+	"github.com/warren-mq/warren/monitoring"
+)
+
+// epoch is one life of the consuming channel. Its deliveries and their tags die
+// with it; the next epoch starts afresh.
+type epoch struct {
+	*run
+	session *connection.Session
+	channel *amqp.Channel
+	acks    *acks
+	closed  <-chan *amqp.Error // one error, then closed
+	cancels <-chan string      // tags that the broker cancelled; only drained
+
+	// handling is the parent of the contexts of this epoch's handlers. It ends
+	// with the epoch.
+	handling    context.Context
+	endHandling context.CancelCauseFunc
+	// over ends with the epoch, and with nothing else.
+	over    context.Context
+	setOver context.CancelFunc
+
+	// Below: the dispatcher's.
+	subs     []*subscription // the last one is the present one
+	narrow   bool            // the present one has a prefetch of 1
+	prefetch int             // that the present one should have
+	workers  int
+	heard    bool      // there has been a delivery
+	alone    bool      // a suspect runs
+	next     *delivery // taken from the broker, not yet given to a worker
+
+	mu    sync.Mutex
+	cause error
+}
+
+// subscription is one basic.consume.
+type subscription struct {
+	tag        string
+	deliveries <-chan amqp.Delivery
+	cancelled  bool // by us
+}
+
+// openEpoch connects, declares and subscribes.
+func (r *run) openEpoch() (*epoch, error) {
+	ctx, cancel := context.WithCancel(r.stopping)
+	defer cancel()
+	r.opening.Store(&cancel)
+	defer r.opening.Store(nil)
+	if pausing, _ := r.wanted(); pausing {
+		return nil, ErrPaused // between mayConsume and here
+	}
+	session, err := r.conn.Session(ctx, connection.Consume)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.declare(ctx, session); err != nil {
+		return nil, err
+	}
+	channel, err := session.Channel(ctx)
+	if err != nil {
+		return nil, err
+	}
+	e := &epoch{run: r, session: session, channel: channel}
+	e.handling, e.endHandling = context.WithCancelCause(r.handling)
+	e.over, e.setOver = context.WithCancel(context.Background())
+	e.closed = channel.NotifyClose(make(chan *amqp.Error, 1))
+	e.cancels = channel.NotifyCancel(make(chan string, 16))
+	r.state.mu.Lock()
+	e.workers = r.state.workers
+	r.state.mu.Unlock()
+	e.prefetch, _ = r.config.prefetch(e.workers)
+	e.acks = newAcks(channel, e.prefetch, e.workers)
+	if err := e.subscribe(true); err != nil {
+		e.end(err)
+		return nil, err
+	}
+	e.nowReady()
+	return e, nil
+}
+
+var consumerTags atomic.Int64
+
+// subscribe consumes with a prefetch of 1, or with the full one. A prefetch
+// that changes while a consumer lives has no effect on it, so this is the only
+// way to change it.
+func (e *epoch) subscribe(narrow bool) error {
+	n := e.prefetch
+	if narrow {
+		n = 1
+	}
+	s := &subscription{tag: fmt.Sprintf("%.100s/%d/%d", e.host, os.Getpid(), consumerTags.Add(1))}
+	err := e.session.Do(e.stopping, func() error {
+		if err := e.channel.Qos(n, 0, false); err != nil {
+			return err
+		}
+		deliveries, err := e.channel.Consume(e.queue, s.tag, false, false, false, false, nil)
+		s.deliveries = deliveries
+		return err
+	})
+	if err != nil {
+		return declareError("consume", e.queue, err)
+	}
+	e.narrow = narrow && e.prefetch > 1
+	e.subs = append(e.subs, s)
+	e.acks.resize(n, e.workers)
+	return nil
+}
+
+// cancel ends the subscriptions that are not ended yet, but for the last keep.
+// What they have been sent already is still delivered.
+func (e *epoch) cancel(keep int) error {
+	for _, s := range e.subs[:max(0, len(e.subs)-keep)] {
+		if s.cancelled {
+			continue
+		}
+		s.cancelled = true
+		// Not with the context that stops the consumer: this is how it stops.
+		err := e.session.Do(context.Background(), func() error { return e.channel.Cancel(s.tag, false) })
+		if err != nil {
+			return fmt.Errorf("cancel the subscription to %s: %w", e.queue, err)
+		}
+	}
+	return nil
+}
+
+// widen replaces the subscription by one with the full prefetch.
+func (e *epoch) widen() error {
+	if err := e.subscribe(false); err != nil {
+		return err
+	}
+	return e.cancel(1)
+}
+
+func (e *epoch) nowReady() {
+	e.state.update(func(s *state) { s.overloaded = false })
+	e.setPaused(false)
+	e.state.setReady(true, nil)
+	e.observe(e.handling, monitoring.ConsumerReady{Queue: e.queue, Workers: e.workers, Prefetch: e.prefetch})
+}
+
+// why returns what ended the channel, given what it notified.
+func (e *epoch) why(reason *amqp.Error) error {
+	err := e.session.Err()
+	switch {
+	case errors.Is(err, ErrUnreadable):
+		return err
+	case reason != nil:
+		return reason
+	case err != nil:
+		return err
+	default:
+		return amqp.ErrClosed
+	}
+}
+
+// end ends the epoch because of err, and returns how many deliveries it leaves
+// to the broker. Handlers that run learn of it through their contexts.
+func (e *epoch) end(err error) (open int) {
+	e.mu.Lock()
+	if e.cause != nil {
+		e.mu.Unlock()
+		return 0
+	}
+	e.cause = err
+	e.mu.Unlock()
+	open = e.acks.close()
+	e.endHandling(lost(err))
+	e.setOver()
+	e.dropBuffered()
+	e.closeChannel()
+	return open
+}
+
+// err returns what ended the epoch.
+func (e *epoch) err() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.cause == nil {
+		return ErrConnectionLost
+	}
+	return e.cause
+}
+
+// close ends the epoch of a consumer that has stopped.
+func (e *epoch) close() {
+	e.acks.flush()
+	e.end(ErrDraining)
+}
+
+// closeChannel closes the channel without waiting long: what it leaves behind
+// ends with the session.
+func (e *epoch) closeChannel() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_ = e.session.Do(ctx, e.channel.Close)
+}
+
+// dropBuffered forgets what has not been given to a worker. The broker, which
+// has no acknowledgement for it, delivers it again.
+func (e *epoch) dropBuffered() {
+	if e.next != nil {
+		e.next = nil
+		e.settled()
+	}
+}

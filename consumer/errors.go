@@ -1,0 +1,139 @@
+package consumer
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/warren-mq/warren/connection"
+)
+
+var (
+	// ErrConnectionLost is the cause of a handler's context that ended because
+	// the connection, or the subscription, on which its message came is gone.
+	// The broker delivers the message again, whatever the handler returns.
+	ErrConnectionLost = errors.New("the connection on which the message came is lost")
+
+	// ErrDraining is the cause of a handler's context that ended because the
+	// consumer is stopping and has waited for as long as it may. A Retry after
+	// that hands the message back to the queue, without counting the attempt.
+	ErrDraining = errors.New("the consumer is stopping")
+
+	// ErrNotRunning is what Health, and others, return before Run and after it.
+	ErrNotRunning = errors.New("the consumer is not running")
+
+	// ErrRunning is what Run returns when it is called twice at a time.
+	ErrRunning = errors.New("the consumer is running already")
+
+	// ErrNotReady is what Health returns while the consumer is not subscribed
+	// to its queue. It comes with the reason.
+	ErrNotReady = errors.New("the consumer is not subscribed to its queue")
+
+	// ErrPaused is what Health returns while the consumer is paused.
+	ErrPaused = errors.New("the consumer is paused")
+
+	// ErrStuck is what Health returns while as many handlers as allowed are
+	// stuck, so that the consumer takes no messages.
+	ErrStuck = errors.New("too many handlers are stuck")
+
+	// ErrUnreadable is what Health returns while a message that the client
+	// library cannot read ends each connection that it is delivered to. The
+	// broker moves it to the error queue after a hundred deliveries.
+	ErrUnreadable = connection.ErrUnreadable
+
+	// ErrCancelled is why a consumer is not ready after the broker has
+	// cancelled its subscription: the queue was deleted or has moved.
+	ErrCancelled = errors.New("the broker cancelled the subscription")
+)
+
+// DeclareError is a queue, exchange or binding that the broker refuses. No
+// other consumer is affected.
+type DeclareError struct {
+	// Verb is "declare", "check", "bind" or "consume".
+	Verb string
+	// Queue is the name of the queue or exchange.
+	Queue string
+	// Argument is the argument that differs from what the broker has, if that
+	// is the reason (406). Ours and Theirs are its values, as the broker
+	// prints them; "none" if absent.
+	Argument, Ours, Theirs string
+	// Err is the broker's answer, an *amqp091.Error.
+	Err error
+}
+
+// Error names the verb, the queue and the reason.
+func (e *DeclareError) Error() string {
+	if e.Argument == "" {
+		return fmt.Sprintf("%s %s: %v", e.Verb, e.Queue, e.Err)
+	}
+	return fmt.Sprintf("%s %s: argument %s: ours is %s, the broker's is %s: %v",
+		e.Verb, e.Queue, e.Argument, e.Ours, e.Theirs, e.Err)
+}
+
+// Unwrap returns Err.
+func (e *DeclareError) Unwrap() error { return e.Err }
+
+// SettleError is what Health returns while the outcome of a message has not
+// been carried out for ten seconds or more. The message is unacked and safe.
+type SettleError struct {
+	// Queue is the queue that it cannot be moved to.
+	Queue string
+	// MessageID is the id of the message.
+	MessageID string
+	// Since is when it was first tried.
+	Since time.Time
+	// Err is why.
+	Err error
+}
+
+// Error names the queue and the reason.
+func (e *SettleError) Error() string {
+	return fmt.Sprintf("move message %s to %s: no success since %s: %v",
+		e.MessageID, e.Queue, e.Since.Format(time.RFC3339), e.Err)
+}
+
+// Unwrap returns Err.
+func (e *SettleError) Unwrap() error { return e.Err }
+
+// DrainError is what Run and Stop return when the consumer stopped before every
+// message that it had taken was settled, or while handlers still run. The broker
+// delivers the messages again, but for those of handlers that had been stuck
+// before, which have been retried already.
+type DrainError struct {
+	// Queue is the main queue.
+	Queue string
+	// Unfinished names the messages.
+	Unfinished []Unfinished
+}
+
+// Unfinished is a message that was not settled when the consumer stopped.
+type Unfinished struct {
+	MessageID string
+	Attempt   int
+	// Handling says that the handler still runs, for Running now, and Stack
+	// where it is. Its goroutine is left behind. Otherwise the handler has
+	// returned, and its outcome could not be carried out.
+	Handling bool
+	Running  time.Duration
+	Stack    []byte
+}
+
+// Error names the queue and the messages.
+func (e *DrainError) Error() string {
+	const most = 5
+	ids := make([]string, 0, most+1)
+	for i, u := range e.Unfinished {
+		if i == most {
+			ids = append(ids, fmt.Sprintf("and %d more", len(e.Unfinished)-most))
+			break
+		}
+		id := u.MessageID
+		if id == "" {
+			id = "(no id)"
+		}
+		ids = append(ids, id)
+	}
+	return fmt.Sprintf("stop consuming %s: %d messages were not settled in time: %s",
+		e.Queue, len(e.Unfinished), strings.Join(ids, ", "))
+}

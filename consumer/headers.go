@@ -1,0 +1,232 @@
+package consumer
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/warren-mq/warren/internal/confirm"
+	"github.com/warren-mq/warren/internal/header"
+	"github.com/warren-mq/warren/monitoring"
+	"github.com/warren-mq/warren/topology"
+)
+
+// carry returns d as it is published again: persistent, with its properties and
+// headers, but without what must not be sent twice. What that was is kept in
+// headers of ours.
+//
+//   - expiration would shorten the wait, a foreign user id closes the channel,
+//     and CC makes the mandatory flag blind: a missing retry queue would lose
+//     the message
+//   - the broker's own headers: see header.IsBrokers
+//   - our headers of another queue's consumer, which someone copied
+func (d *delivery) carry() amqp.Publishing {
+	p := amqp.Publishing{
+		Headers:         make(amqp.Table, len(d.Headers)+8),
+		ContentType:     d.ContentType,
+		ContentEncoding: d.ContentEncoding,
+		DeliveryMode:    amqp.Persistent,
+		Priority:        d.Priority,
+		CorrelationId:   d.CorrelationId,
+		ReplyTo:         d.ReplyTo,
+		MessageId:       d.about.MessageID,
+		Timestamp:       d.Timestamp,
+		Type:            d.Type,
+		AppId:           d.AppId,
+		Body:            d.Body,
+	}
+	h := p.Headers
+	for k, v := range d.Headers {
+		switch {
+		case header.IsBrokers(k):
+		case header.IsOurs(k):
+			if d.state.Moved && strings.HasPrefix(k, "warren-original-") {
+				h[k] = v
+			}
+		case k == "CC":
+			h[header.OriginalCC] = v
+		case k == "BCC":
+			h[header.OriginalBCC] = v
+		default:
+			h[k] = v
+		}
+	}
+	if d.Expiration != "" {
+		h[header.OriginalExpiration] = d.Expiration
+	}
+	if d.UserId != "" {
+		h[header.OriginalUserID] = d.UserId
+	}
+	h[header.OriginExchange] = d.about.Exchange
+	h[header.OriginKey] = d.about.Key
+	return p
+}
+
+// retryMessage is d on its way to a retry queue.
+func (r *run) retryMessage(d *delivery, v verdict, q topology.Retry, notBefore, notAfter, now time.Time, frameMax int) confirm.Message {
+	p := d.carry()
+	h := p.Headers
+	h[header.Queue] = r.queue
+	if v.deferred {
+		h[header.Attempt] = int64(d.state.Attempt)
+	} else {
+		h[header.Attempt] = int64(d.state.Attempt) + 1
+	}
+	if v.composed {
+		h[header.NotBefore] = notBefore.UnixMilli()
+		h[header.NotAfter] = notAfter.UnixMilli()
+	} else {
+		h[header.Due] = now.Add(q.Wait).UnixMilli()
+	}
+	since := d.state.DeferredSince
+	if v.deferred && since.IsZero() {
+		since = now
+	}
+	if !since.IsZero() {
+		h[header.DeferredSince] = since.UnixMilli()
+	}
+	if v.failure != 0 {
+		f := r.failure(d, v, now)
+		h[header.FirstFailure] = cmp.Or(d.state.FirstFailure, stamp(now))
+		h[header.Failures] = f.Append(d.state.Failures)
+	} else {
+		d.history(h)
+	}
+	return fit(q.Name, p, frameMax, header.Failures, header.FirstFailure)
+}
+
+// heldMessage is d on its way to another retry queue, since it came too early.
+func (r *run) heldMessage(d *delivery, q topology.Retry, frameMax int) confirm.Message {
+	p := d.carry()
+	h := p.Headers
+	h[header.Queue] = r.queue
+	h[header.Attempt] = int64(d.state.Attempt)
+	h[header.NotBefore] = d.state.NotBefore.UnixMilli()
+	h[header.NotAfter] = d.state.NotAfter.UnixMilli()
+	if since := d.state.DeferredSince; !since.IsZero() {
+		h[header.DeferredSince] = since.UnixMilli()
+	}
+	d.history(h)
+	return fit(q.Name, p, frameMax, header.Failures, header.FirstFailure)
+}
+
+// history keeps what earlier attempts have left.
+func (d *delivery) history(h amqp.Table) {
+	if d.state.FirstFailure != "" {
+		h[header.FirstFailure] = d.state.FirstFailure
+	}
+	if len(d.state.Failures) > 0 {
+		h[header.Failures] = d.state.Failures
+	}
+}
+
+// errorMessage is d on its way to the error queue, with what a person needs.
+func (r *run) errorMessage(d *delivery, v verdict, f header.Failure, frameMax int) confirm.Message {
+	p := d.carry()
+	h := p.Headers
+	h[header.Reason] = string(v.reason)
+	h[header.Error] = f.Text
+	h[header.ErrorType] = f.Type
+	if len(f.Stack) > 0 {
+		h[header.Stack] = header.ClipStack(f.Stack)
+	}
+	h[header.Attempts] = int64(d.state.Attempt)
+	if v.reason == monitoring.ReasonUndecodable || v.reason == monitoring.ReasonInvalid {
+		h[header.Attempts] = int64(d.state.Attempt) - 1 // this one did not run
+	}
+	h[header.FirstFailure] = cmp.Or(d.state.FirstFailure, stamp(f.At))
+	h[header.LastFailure] = stamp(f.At)
+	h[header.OriginQueue] = r.queue
+	h[header.Host] = r.host
+	h[header.Process] = r.process
+	h[header.Fingerprint] = f.Fingerprint()
+	h[header.Failures] = f.Append(d.state.Failures)
+	if since := d.state.DeferredSince; !since.IsZero() {
+		h[header.DeferredSince] = since.UnixMilli()
+	}
+	return fit(r.plan.Error.Name, p, frameMax,
+		header.Stack, header.Failures, header.Error, header.Process, header.Host, header.ErrorType,
+		header.DeferredSince, header.FirstFailure, header.LastFailure, header.Fingerprint,
+		header.OriginExchange, header.OriginKey, header.OriginQueue, header.Attempts)
+}
+
+// failure describes the failed attempt.
+func (r *run) failure(d *delivery, v verdict, now time.Time) header.Failure {
+	kind := v.failure.String()
+	if kind == "" {
+		kind = string(v.reason)
+	}
+	frame := header.Function(v.pc)
+	if v.failure == monitoring.FailurePanic {
+		frame = header.PanicFrame(v.stack)
+	}
+	return header.NewFailure(now, d.state.Attempt, kind, v.err, v.stack, frame)
+}
+
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
+
+// tightRoom is what is left free in a frame of headers that came nearly full:
+// enough for the broker's note of one dead-lettering.
+const tightRoom = 2 << 10
+
+// fit cuts the headers of p until they fit into a frame with room for the
+// broker's own: first ours, in the order given, then, where a message came with
+// headers so large that even the rest does not fit, the largest of those. What
+// was cut is named in a header.
+func fit(queue string, p amqp.Publishing, frameMax int, optional ...string) confirm.Message {
+	m := confirm.Message{Key: queue, Publishing: p}
+	size := confirm.HeadSize(&p)
+	if size <= frameMax-confirm.HeadRoom {
+		return m
+	}
+	var cut []any
+	drop := func(name string) {
+		if v, ok := p.Headers[name]; ok {
+			size -= confirm.EntrySize(name, v)
+			delete(p.Headers, name)
+			if len(cut) < 20 {
+				cut = append(cut, name)
+			}
+		}
+	}
+	const note = 20*(5+255) + 32 // the header that names what was cut, at most
+	for _, name := range optional {
+		if size+note <= frameMax-confirm.HeadRoom {
+			break
+		}
+		drop(name)
+	}
+	if size+note > frameMax-tightRoom {
+		foreign := make([]string, 0, len(p.Headers))
+		for name := range p.Headers {
+			if !header.IsOurs(name) || strings.HasPrefix(name, "warren-original-") {
+				foreign = append(foreign, name)
+			}
+		}
+		slices.SortFunc(foreign, func(a, b string) int {
+			return cmp.Or(
+				cmp.Compare(confirm.EntrySize(b, p.Headers[b]), confirm.EntrySize(a, p.Headers[a])),
+				cmp.Compare(a, b))
+		})
+		for _, name := range foreign {
+			if size+noteSize(cut) <= frameMax-tightRoom {
+				break
+			}
+			drop(name)
+		}
+	}
+	p.Headers[header.Cut] = cut
+	if confirm.HeadSize(&p) > frameMax-confirm.HeadRoom {
+		m.Room = tightRoom
+	}
+	return m
+}
+
+// noteSize is the size of the header that names what was cut, with one more
+// name.
+func noteSize(cut []any) int {
+	return confirm.EntrySize(header.Cut, cut) + 5 + 255
+}

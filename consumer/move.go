@@ -1,0 +1,175 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/warren-mq/warren/internal/confirm"
+	"github.com/warren-mq/warren/internal/header"
+	"github.com/warren-mq/warren/monitoring"
+)
+
+// move carries a message to another queue: it is published there, the broker
+// confirms that it has it, and only then the delivery is acknowledged. Whatever
+// fails in between, the message is still in the main queue.
+type move struct {
+	d       *delivery
+	to      string
+	message func(frameMax int) confirm.Message
+	event   monitoring.Event // what to tell when it is done
+	outcome string           // for Lost
+}
+
+// startMove settles d in a goroutine of its own.
+func (r *run) startMove(d *delivery, v verdict) {
+	if d.epoch.over.Err() != nil {
+		// A publish now would be a certain duplicate.
+		r.lose(d, outcomeName(v))
+		r.settled()
+		return
+	}
+	d.identify()
+	now := time.Now()
+	m := &move{d: d, outcome: outcomeName(v)}
+	if v.fate == errored {
+		f := r.failure(d, v, now)
+		m.to = r.plan.Error.Name
+		m.message = func(frameMax int) confirm.Message { return r.errorMessage(d, v, f, frameMax) }
+		m.event = monitoring.Errored{
+			Delivery: d.about, Reason: v.reason, Failure: v.failure, Err: v.err, Stack: v.stack,
+			Fingerprint: f.Fingerprint(), To: m.to,
+		}
+	} else {
+		q, notBefore, notAfter := v.target(&r.plan, now)
+		m.to = q.Name
+		m.message = func(frameMax int) confirm.Message {
+			return r.retryMessage(d, v, q, notBefore, notAfter, now, frameMax)
+		}
+		if v.deferred {
+			m.event = monitoring.Deferred{Delivery: d.about, Err: v.err, Wait: v.wait, To: m.to}
+		} else {
+			m.event = monitoring.Retried{
+				Delivery: d.about, Failure: v.failure, Err: v.err, Stack: v.stack, Wait: v.wait, To: m.to,
+			}
+		}
+	}
+	r.moves.Go(func() { r.carryOut(m) })
+}
+
+// holdOn puts a message that came back too early into a retry queue for the rest
+// of its wait, or a part of it.
+func (r *run) holdOn(d *delivery, left time.Duration) {
+	d.identify()
+	slack := max(0, d.state.NotAfter.Sub(d.state.NotBefore))
+	q := r.plan.Compose(left, slack)
+	m := &move{d: d, to: q.Name, outcome: "defer"}
+	m.message = func(frameMax int) confirm.Message { return r.heldMessage(d, q, frameMax) }
+	m.event = monitoring.Held{Delivery: d.about, Left: left, Wait: q.Wait, To: q.Name}
+	r.moves.Go(func() { r.carryOut(m) })
+}
+
+// identify gives a message that came without an id one. It stays.
+func (d *delivery) identify() {
+	if d.about.MessageID == "" {
+		d.about.MessageID = header.NewID()
+	}
+}
+
+func outcomeName(v verdict) string {
+	switch {
+	case v.failure == monitoring.FailurePanic, v.failure == monitoring.FailureTimeout:
+		return v.failure.String()
+	case v.fate == errored && v.reason != monitoring.ReasonExhausted:
+		return "error"
+	case v.deferred:
+		return "defer"
+	default:
+		return "retry"
+	}
+}
+
+const (
+	minMovePause = 100 * time.Millisecond
+	maxMovePause = 5 * time.Second
+)
+
+// carryOut tries until it has worked, or the epoch is over, or the consumer has
+// stopped. The handler does not run again for it.
+func (r *run) carryOut(m *move) {
+	defer r.settled()
+	d := m.d
+	// It ends with the epoch: the broker takes the delivery back then, and to
+	// publish it as well would make a certain duplicate. It does not end when
+	// draining begins.
+	ctx, cancel := context.WithCancelCause(r.settling)
+	defer cancel(nil)
+	defer context.AfterFunc(d.epoch.over, func() { cancel(d.epoch.err()) })()
+
+	since := time.Now()
+	wait := minMovePause
+	declared := false
+	for tries := 1; ; tries++ {
+		err := r.sendOnce(ctx, m)
+		if err == nil {
+			break
+		}
+		if ctx.Err() != nil {
+			r.giveUpMove(m, err, since)
+			return
+		}
+		if errors.Is(err, confirm.ErrUnroutable) && !declared {
+			// The queue is not there: deleted, or needed for the first time.
+			declared = true
+			declareErr := r.declareMissing(ctx, m.to)
+			if declareErr == nil {
+				continue
+			}
+			err = fmt.Errorf("%w (%w)", err, declareErr)
+		} else {
+			declared = false
+		}
+		r.state.update(func(s *state) {
+			s.failing[m] = &SettleError{Queue: m.to, MessageID: d.about.MessageID, Since: since, Err: err}
+		})
+		next := wait - rand.N(wait/2)
+		r.observe(d.ctx, monitoring.SettleFailed{Delivery: d.about, To: m.to, Err: err, Tries: tries, Next: next})
+		pause(ctx, next)
+		wait = min(2*wait, maxMovePause)
+		if ctx.Err() != nil {
+			r.giveUpMove(m, err, since)
+			return
+		}
+	}
+	r.state.update(func(s *state) { delete(s.failing, m) })
+	if d.epoch.acks.done(d.DeliveryTag) {
+		r.observe(d.ctx, m.event)
+	} else {
+		r.lose(d, m.outcome)
+	}
+}
+
+// sendOnce publishes once and waits for the broker's word.
+func (r *run) sendOnce(ctx context.Context, m *move) error {
+	ctx, cancel := context.WithTimeout(ctx, confirm.Timeout)
+	defer cancel()
+	return r.sender.Send(ctx, m.message(r.frameMax(m.d)))
+}
+
+// frameMax is that of the consuming connection; both are to the same cluster.
+func (r *run) frameMax(d *delivery) int { return d.epoch.session.FrameMax() }
+
+// giveUpMove ends a move whose epoch, or consumer, has ended.
+func (r *run) giveUpMove(m *move, err error, since time.Time) {
+	r.state.update(func(s *state) {
+		if r.settling.Err() != nil && m.d.epoch.over.Err() == nil {
+			// Stays for the DrainError.
+			s.failing[m] = &SettleError{Queue: m.to, MessageID: m.d.about.MessageID, Since: since, Err: err}
+			return
+		}
+		delete(s.failing, m)
+	})
+	r.lose(m.d, m.outcome)
+}

@@ -1,0 +1,194 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/warren-mq/warren/internal/execute"
+	"github.com/warren-mq/warren/internal/header"
+	"github.com/warren-mq/warren/monitoring"
+)
+
+// delivery is one delivery on its way through the consumer.
+type delivery struct {
+	amqp.Delivery
+	epoch   *epoch
+	state   header.State
+	about   monitoring.Delivery
+	started time.Time
+	// early is how much too early it came; so little that a worker waits.
+	early time.Duration
+	// suspect: it may be what kills the process. It runs alone.
+	suspect bool
+	// ctx is what monitors get with its events: the handler's context, once it
+	// has one.
+	ctx context.Context
+}
+
+// newDelivery reads a delivery.
+func (e *epoch) newDelivery(in amqp.Delivery) *delivery {
+	d := &delivery{Delivery: in, epoch: e, ctx: e.handling}
+	var ignored []string
+	d.state, ignored = header.Read(in.Headers, e.queue)
+	a := &d.about
+	a.Queue = e.queue
+	a.MessageID, a.Type = in.MessageId, in.Type
+	a.Attempt = d.state.Attempt
+	a.Redelivered = in.Redelivered
+	a.Exchange, a.Key = in.Exchange, in.RoutingKey
+	if d.state.Moved {
+		a.Exchange, a.Key = d.state.OriginExchange, d.state.OriginKey
+	}
+	a.Body, a.BodySize = in.Body, len(in.Body)
+	a.Published = in.Timestamp
+	for _, name := range ignored {
+		e.observe(d.ctx, monitoring.HeaderIgnored{Queue: e.queue, MessageID: in.MessageId, Header: name})
+	}
+	return d
+}
+
+// queueWait returns for how long the message has been ready, as far as can be
+// told.
+func (d *delivery) queueWait(now time.Time) time.Duration {
+	since := d.Timestamp
+	if !d.state.Due.IsZero() {
+		since = d.state.Due
+	}
+	if !d.state.NotBefore.IsZero() {
+		since = d.state.NotBefore
+	}
+	if since.IsZero() {
+		return 0
+	}
+	return max(0, now.Sub(since))
+}
+
+// handle runs the handler for d in a worker, and concludes. It returns false if
+// the worker must leave because it was given up meanwhile. It does not return
+// at all if the handler ends its goroutine.
+func (r *run) handle(w *worker, d *delivery) (stay bool) {
+	if d.early > 0 {
+		pause(d.epoch.handling, d.early)
+	}
+	d.started = time.Now()
+	d.about.QueueWait = d.queueWait(d.started)
+	ctx := execute.NewDeadline(d.epoch.handling, d.started.Add(r.config.Timeout))
+	d.ctx = ctx
+	if r.starter != nil {
+		d.ctx = r.starter.Start(ctx, &monitoring.Operation{
+			Kind: monitoring.Process, Queue: r.queue, Exchange: d.about.Exchange, Key: d.about.Key,
+			MessageID: d.about.MessageID, Attempt: d.about.Attempt, BodySize: d.about.BodySize, Headers: d.Headers,
+		})
+	}
+	may := r.pool.begin(w, d)
+	var res result
+	defer func() { // also when the goroutine ends
+		now := time.Now()
+		if res.outcome.kind == KindRetry && res.reason == "" {
+			if res.failure == 0 {
+				res.failure = monitoring.FailureReturned
+				if ctx.Expired() {
+					res.failure = monitoring.FailureTimeout
+				}
+			}
+			res.drained = errors.Is(context.Cause(d.epoch.handling), ErrDraining)
+		}
+		ctx.End()
+		handling := now.Sub(d.started)
+		if givenUp := r.pool.end(w); !givenUp.IsZero() {
+			r.late(d, res, now.Sub(givenUp))
+			return
+		}
+		d.about.Handling = handling
+		r.conclude(d, res)
+		stay = true
+	}()
+	if !may {
+		res = result{outcome: Retry(ErrDraining)}
+		return
+	}
+	again := 0
+	if d.state.Attempt == 1 {
+		again = r.config.Immediate
+	}
+	for {
+		res = r.runOnce(d)
+		if again == 0 || res.outcome.kind != KindRetry || res.outcome.delay > 0 || res.reason != "" || ctx.Err() != nil {
+			return
+		}
+		again--
+	}
+}
+
+// runOnce runs the handler once, contained.
+func (r *run) runOnce(d *delivery) (res result) {
+	// If the handler ends its goroutine, what handle concludes with is the
+	// zero result: so the panic is noted where its deferred function sees it.
+	execute.Guard(func() {
+		res.outcome, res.reason = r.execute(d.ctx, d)
+	}, func(p *execute.Panic) {
+		res = result{outcome: Outcome{err: p}, failure: monitoring.FailurePanic, stack: p.Stack}
+	})
+	return res
+}
+
+// late tells of an outcome that came after its handler had been given up.
+func (r *run) late(d *delivery, res result, after time.Duration) {
+	outcome := res.outcome.kind.String()
+	if res.failure == monitoring.FailurePanic {
+		outcome = res.failure.String()
+	}
+	r.observe(d.ctx, monitoring.LateOutcome{Delivery: d.about, Outcome: outcome, Err: res.outcome.err, After: after})
+}
+
+func errStuck(running time.Duration) error {
+	return fmt.Errorf("the handler was still running after %v", running.Round(time.Millisecond))
+}
+
+// conclude settles d: an acknowledgement at once, anything else in a goroutine
+// of its own, so that the worker goes on. The prefetch bounds how many.
+func (r *run) conclude(d *delivery, res result) {
+	if res.failure == monitoring.FailureTimeout && res.outcome.err == nil {
+		res.outcome.err = fmt.Errorf("the handler's time of %v was up: %w", r.config.Timeout, context.DeadlineExceeded)
+	}
+	v := settle(res, d.state, r.config.Retry, r.config.MaxAge, time.Now())
+	switch v.fate {
+	case done:
+		if d.epoch.acks.done(d.DeliveryTag) {
+			r.observe(d.ctx, monitoring.Acked{Delivery: d.about})
+		} else {
+			r.lose(d, res.outcome.kind.String())
+		}
+		r.settled()
+	case returned:
+		r.handBack(d)
+	default:
+		r.startMove(d, v)
+	}
+}
+
+// handBack puts d back into the main queue.
+func (r *run) handBack(d *delivery) {
+	// If the epoch is over the broker has done it already.
+	d.epoch.acks.handBack(d.DeliveryTag)
+	r.observe(d.ctx, monitoring.HandedBack{Delivery: d.about})
+	r.settled()
+}
+
+// lose tells that the outcome of d has no effect, because its epoch is over.
+func (r *run) lose(d *delivery, outcome string) {
+	r.observe(d.ctx, monitoring.Lost{Delivery: d.about, Outcome: outcome, Err: d.epoch.err()})
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
