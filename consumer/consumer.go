@@ -46,6 +46,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"time"
 
@@ -129,7 +130,7 @@ func newConsumer(conn *connection.Connection, queue string, cfg Config) (*Consum
 	c.monitor = monitoring.All(cmp.Or(cfg.Monitor, conn.Monitor()))
 	c.starter, _ = c.monitor.(monitoring.Starter)
 	c.host, _ = os.Hostname()
-	c.process = os.Args[0] + "[" + strconv.Itoa(os.Getpid()) + "]"
+	c.process = filepath.Base(os.Args[0]) + "[" + strconv.Itoa(os.Getpid()) + "]"
 	c.state.init(checked.Workers)
 	return c, nil
 }

@@ -5,6 +5,7 @@
 package execute
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"runtime/debug"
@@ -37,7 +38,7 @@ func (d *Decoder[T]) Decode(contentType, encoding string, body []byte) (v T, err
 	stage := ErrUndecodable
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("%w: %w", stage, &Panic{Value: r, Stack: debug.Stack()})
+			err = fmt.Errorf("%w: %w", stage, &Panic{Value: r, Stack: stack()})
 		}
 	}()
 	plain, err := codec.Decompress(encoding, body, d.limit)
@@ -122,8 +123,19 @@ func Guard(f func(), failed func(*Panic)) {
 		if returned {
 			return
 		}
-		failed(&Panic{Value: recover(), Stack: debug.Stack()})
+		failed(&Panic{Value: recover(), Stack: stack()})
 	}()
 	f()
 	returned = true
+}
+
+// stack returns the current goroutine's stack from the panic on: what is above
+// it is about us.
+func stack() []byte {
+	s := debug.Stack()
+	head := bytes.IndexByte(s, '\n') + 1
+	if i := bytes.Index(s, []byte("\npanic(")); i > head {
+		return append(s[:head:head], s[i+1:]...)
+	}
+	return s
 }

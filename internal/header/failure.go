@@ -78,16 +78,23 @@ func typeOf(err error) string {
 	return clip(name, maxType)
 }
 
+// unwrap returns what err wraps; the last of several, which is the cause where
+// a sentinel comes before it.
 func unwrap(err error) (inner error) {
 	defer func() { _ = recover() }()
+	if several, ok := err.(interface{ Unwrap() []error }); ok {
+		if list := several.Unwrap(); len(list) > 0 {
+			return list[len(list)-1]
+		}
+	}
 	return errors.Unwrap(err)
 }
 
 // Line is the failure in short, for the list of the last few.
 func (f Failure) Line() string {
 	s := fmt.Sprintf("%s attempt %d: %s", f.At.UTC().Format(time.RFC3339), f.Attempt, f.Kind)
-	if f.Text != "" {
-		s += ": " + strings.ReplaceAll(f.Text, "\n", " ")
+	if text := strings.TrimPrefix(strings.ReplaceAll(f.Text, "\n", " "), f.Kind+": "); text != "" {
+		s += ": " + text
 	}
 	return clip(s, maxFailure)
 }
