@@ -166,11 +166,14 @@ func TestOrphan(t *testing.T) {
 	}
 	dir := t.TempDir()
 	owner, node := startOwner(t, dir)
+	folder := variable(t, node, "WARREN_NODE")
+	if len(processesOf(folder)) < 2 {
+		t.Errorf("found %v, want the node and its epmd", processesOf(folder))
+	}
 	if err := owner.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	_ = owner.Wait()
-	folder := variable(t, node, "WARREN_NODE")
 	eventually(t, "the orphan's processes are gone", func() bool { return len(processesOf(folder)) == 0 })
 	if _, err := os.Stat(folder); err != nil {
 		t.Fatalf("the folder is gone too early for this test: %v", err)
