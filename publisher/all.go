@@ -48,13 +48,14 @@ import (
 // run at once; they share the window.
 func All[T any](ctx context.Context, p *Publisher, queue string, bodies iter.Seq[T]) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
-		s := newStream[T](ctx, p)
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		s := newStream[T](p)
 		defer s.close()
 		for body := range bodies {
-			last := s.send(queue, body)
-			for more := true; more; {
-				var r *result[T]
-				if r, more = s.next(s.inFlight == p.config.Window); more && !s.give(r, yield) {
+			last := s.send(ctx, queue, body)
+			for r := s.next(p.config.Window); r != nil; r = s.next(p.config.Window) {
+				if !s.give(r, yield) {
 					return
 				}
 			}
@@ -62,8 +63,8 @@ func All[T any](ctx context.Context, p *Publisher, queue string, bodies iter.Seq
 				break
 			}
 		}
-		for s.inFlight > 0 {
-			if r, _ := s.next(true); !s.give(r, yield) {
+		for r := s.next(1); r != nil; r = s.next(1) {
+			if !s.give(r, yield) {
 				return
 			}
 		}
@@ -76,48 +77,44 @@ func All[T any](ctx context.Context, p *Publisher, queue string, bodies iter.Seq
 // one, is sent again by who waits for it.
 type stream[T any] struct {
 	publisher *Publisher
-	ctx       context.Context
-	cancel    context.CancelFunc
 	deadline  deadline
+	inFlight  int          // sent and not yet yielded
+	free      []*result[T] // to be used again
 
-	inFlight int          // sent and not yet yielded
-	free     []*result[T] // to be used again
-	begun    chan *result[T]
-	decided  chan *result[T]
-	waiter   sync.WaitGroup
+	begun   chan *result[T]
+	decided chan *result[T]
+	waiter  sync.WaitGroup
 }
 
 // result is a body and its flight.
 type result[T any] struct {
 	flight
 	body    T
-	bound   context.Context    // until when to wait
-	release context.CancelFunc // of the bound of those before; or nil
+	release context.CancelFunc // for the bound of those before; or nil
 }
 
-func newStream[T any](ctx context.Context, p *Publisher) *stream[T] {
+func newStream[T any](p *Publisher) *stream[T] {
 	s := &stream[T]{
 		publisher: p,
 		begun:     make(chan *result[T], p.config.Window),
 		decided:   make(chan *result[T], p.config.Window),
 	}
-	s.ctx, s.cancel = context.WithCancel(ctx)
 	s.waiter.Go(s.wait)
 	return s
 }
 
-// wait is the goroutine. It calls nothing that others wrote, and so cannot
-// panic.
+// wait is the goroutine. Codec, monitor and sequence, which others wrote, are
+// called by the loop: here a panic could not be caught.
 func (s *stream[T]) wait() {
 	for r := range s.begun {
-		r.wait(r.bound)
+		r.wait()
 		s.decided <- r // has room for the whole window
 	}
 	close(s.decided)
 }
 
 // send begins the flight of one body. It returns true if no other will follow.
-func (s *stream[T]) send(queue string, body T) (last bool) {
+func (s *stream[T]) send(ctx context.Context, queue string, body T) (last bool) {
 	var r *result[T]
 	if n := len(s.free); n > 0 {
 		r, s.free = s.free[n-1], s.free[:n-1]
@@ -125,10 +122,10 @@ func (s *stream[T]) send(queue string, body T) (last bool) {
 		r = new(result[T])
 	}
 	m := to(queue, body)
-	r.body = body
-	r.bound, r.release = s.deadline.of(s.ctx, s.publisher)
-	r.flight = s.publisher.begin(r.bound, &m)
-	last = r.pending == nil && s.isOver(r.err)
+	bound, release := s.deadline.of(ctx, s.publisher)
+	r.body, r.release = body, release
+	r.flight = s.publisher.begin(bound, &m)
+	last = r.pending == nil && isOver(ctx, r.err)
 	s.inFlight++
 	s.begun <- r // has room for the whole window
 	return last
@@ -136,23 +133,23 @@ func (s *stream[T]) send(queue string, body T) (last bool) {
 
 // isOver says whether err, of a message that was not sent, will be that of all
 // that follow.
-func (s *stream[T]) isOver(err error) bool {
-	ended := context.Cause(s.ctx)
+func isOver(ctx context.Context, err error) bool {
+	ended := context.Cause(ctx)
 	return ended != nil && errors.Is(err, ended) ||
 		errors.Is(err, ErrClosed) || errors.Is(err, connection.ErrClosed)
 }
 
-// next returns the next result. If there is none yet, it waits for it if so
-// asked.
-func (s *stream[T]) next(wait bool) (r *result[T], ok bool) {
-	if wait {
-		return <-s.decided, true
+// next returns the next result, or nil if there is none yet. It waits for one if
+// at least so many are in flight.
+func (s *stream[T]) next(atLeast int) *result[T] {
+	if s.inFlight >= atLeast {
+		return <-s.decided
 	}
 	select {
-	case r = <-s.decided:
-		return r, true
+	case r := <-s.decided:
+		return r
 	default:
-		return nil, false
+		return nil
 	}
 }
 
@@ -176,13 +173,12 @@ func (s *stream[T]) close() {
 		_ = s.publisher.end(&r.flight)
 	}
 	s.waiter.Wait()
-	s.cancel()
 }
 
 // deadline gives the messages of a stream their deadlines. A context of its own
 // for each would be dear, so those that come soon after one another share one.
 type deadline struct {
-	ctx    context.Context
+	ctx    context.Context //nolint:containedctx // lent to each message, and replaced by the next
 	cancel context.CancelFunc
 	until  time.Time // when the next context is due
 }

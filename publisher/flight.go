@@ -15,20 +15,22 @@ import (
 type flight struct {
 	began time.Time
 	took  time.Duration
-	// ctx is for the monitor; it has what a Starter put there. It is kept here
-	// because a flight of All ends long after the call that began it.
-	ctx           context.Context
+	// Both end with the flight, which in All outlives the call that began it.
+	bound context.Context //nolint:containedctx // until when to wait
+	told  context.Context //nolint:containedctx // the monitor's; a Starter may have put something into it
+
 	id            string
-	size          int
 	exchange, key string
+	size          int
 
 	pending *confirm.Pending // nil if it was not sent, because of err
 	err     error
 }
 
-// begin encodes m and queues it to be sent. What goes wrong is in the flight.
+// begin encodes m and queues it to be sent, until ctx ends. What goes wrong is
+// in the flight.
 func (p *Publisher) begin(ctx context.Context, m *Message) (f flight) {
-	f.began, f.ctx = time.Now(), ctx
+	f.began, f.bound, f.told = time.Now(), ctx, ctx
 	if m.ID == "" {
 		m.ID = p.ids.next(f.began)
 	}
@@ -40,7 +42,7 @@ func (p *Publisher) begin(ctx context.Context, m *Message) (f flight) {
 	defer func() {
 		if !returned { // the codec has panicked, and that goes on
 			f.err = errPanicked
-			f.wait(ctx)
+			f.wait()
 			_ = p.end(&f)
 		}
 	}()
@@ -84,7 +86,7 @@ func (p *Publisher) start(f *flight, m *Message) map[string]any {
 	if headers == nil {
 		headers = make(map[string]any)
 	}
-	f.ctx = p.starter.Start(f.ctx, &monitoring.Operation{
+	f.told = p.starter.Start(f.told, &monitoring.Operation{
 		Kind:     monitoring.Publish,
 		Exchange: m.Exchange, Key: m.Key,
 		MessageID: m.ID,
@@ -94,10 +96,10 @@ func (p *Publisher) start(f *flight, m *Message) map[string]any {
 	return headers
 }
 
-// wait waits for the outcome until ctx ends.
-func (f *flight) wait(ctx context.Context) {
+// wait waits for the outcome.
+func (f *flight) wait() {
 	if f.pending != nil {
-		f.err = f.pending.Wait(ctx)
+		f.err = f.pending.Wait(f.bound)
 	}
 	f.took = time.Since(f.began)
 }
@@ -108,7 +110,7 @@ func (p *Publisher) end(f *flight) error {
 	if f.err != nil {
 		err = &Error{ID: f.id, Exchange: f.exchange, Key: f.key, Err: f.err}
 	}
-	p.monitor.Observe(f.ctx, monitoring.Published{
+	p.monitor.Observe(f.told, monitoring.Published{
 		Exchange: f.exchange, Key: f.key,
 		MessageID: f.id,
 		BodySize:  f.size,

@@ -11,14 +11,14 @@ import (
 // ids makes UUIDs of version 7 (RFC 9562), each above the one before. Its zero
 // value is ready for use, by many goroutines at once.
 type ids struct {
-	last atomic.Uint64 // milliseconds since 1970, and 12 bits for 4,096 parts of one
+	last atomic.Int64 // milliseconds since 1970, and 12 bits for 4,096 parts of one
 }
 
 // next returns an id for now.
 func (s *ids) next(now time.Time) string {
 	ms := now.UnixMilli()
 	part := (now.UnixNano() - ms*int64(time.Millisecond)) << 12 / int64(time.Millisecond)
-	stamp := uint64(ms)<<12 | uint64(part)
+	stamp := ms<<12 | part
 	for {
 		last := s.last.Load()
 		// In the same part, or after the clock went back, count on.
@@ -29,8 +29,9 @@ func (s *ids) next(now time.Time) string {
 	}
 	var id [16]byte
 	_, _ = rand.Read(id[8:]) // never fails
-	binary.BigEndian.PutUint64(id[:8], stamp>>12<<16|7<<12|stamp&0xfff)
-	id[8] = 0b10<<6 | id[8]&0b111111 // the variant
+	head := stamp>>12<<16 | 7<<12 | stamp&0xfff
+	binary.BigEndian.PutUint64(id[:8], uint64(head)) //nolint:gosec // never negative: above last
+	id[8] = 0b10<<6 | id[8]&0b111111                 // the variant
 
 	var text [36]byte
 	for i, at := 0, 0; i < len(id); i++ {

@@ -3,10 +3,7 @@ package publisher_test
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
-	"net"
-	"sync"
 	"testing"
 	"time"
 
@@ -33,7 +30,7 @@ func must(tb testing.TB, err error) {
 func quiet() connection.Config {
 	return connection.Config{
 		Name:    "publisher-test",
-		Monitor: monitoring.Log(slog.New(slog.NewTextHandler(io.Discard, nil))),
+		Monitor: monitoring.Log(slog.New(slog.DiscardHandler)),
 	}
 }
 
@@ -65,7 +62,7 @@ func newPublisher(tb testing.TB, conn *connection.Connection, cfg publisher.Conf
 	return p
 }
 
-// publish makes a Publisher on a connection of its own.
+// start makes a Publisher on a connection of its own.
 func start(tb testing.TB, cfg publisher.Config) *publisher.Publisher {
 	tb.Helper()
 	return newPublisher(tb, open(tb, quiet()), cfg)
@@ -129,47 +126,48 @@ func drain(tb testing.TB, queue string) []amqp.Delivery {
 	return all
 }
 
-// log is a monitor that remembers what it was told of messages.
-type log struct {
-	mu  sync.Mutex
-	all []monitoring.Published
+// take1 takes the next message from a queue, without waiting for it.
+func take1(tb testing.TB, queue string) amqp.Delivery {
+	tb.Helper()
+	const autoAck = true
+	d, ok, err := raw(tb).Get(queue, autoAck)
+	must(tb, err)
+	if !ok {
+		tb.Fatal("the queue is empty")
+	}
+	return d
 }
 
-func (l *log) Observe(_ context.Context, e monitoring.Event) {
-	if e, ok := e.(monitoring.Published); ok {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		l.all = append(l.all, e)
+// wait1 waits for a message in a queue, and takes it.
+func wait1(tb testing.TB, queue string) (d amqp.Delivery) {
+	tb.Helper()
+	ch := raw(tb)
+	eventually(tb, "a message in "+queue, func() (ok bool) {
+		var err error
+		d, ok, err = ch.Get(queue, true)
+		must(tb, err)
+		return ok
+	})
+	return d
+}
+
+// eventually waits until a condition holds.
+func eventually(tb testing.TB, what string, holds func() bool) {
+	tb.Helper()
+	deadline := time.Now().Add(20 * time.Second)
+	for !holds() {
+		if time.Now().After(deadline) {
+			tb.Fatalf("waited in vain for %s", what)
+		}
+		time.Sleep(5 * time.Millisecond)
 	}
 }
 
-func (l *log) events() []monitoring.Published {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return append([]monitoring.Published(nil), l.all...)
-}
-
-// cutter dials, and cuts what it has dialled.
-type cutter struct {
-	mu    sync.Mutex
-	conns []net.Conn
-}
-
-func (c *cutter) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	conn, err := new(net.Dialer).DialContext(ctx, network, address)
-	if err == nil {
-		c.mu.Lock()
-		c.conns = append(c.conns, conn)
-		c.mu.Unlock()
-	}
-	return conn, err
-}
-
-func (c *cutter) cut() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, conn := range c.conns {
-		_ = conn.Close()
-	}
-	c.conns = nil
+// length returns how many messages are ready in a queue.
+func length(tb testing.TB, queue string) int {
+	tb.Helper()
+	ch := raw(tb)
+	q, err := ch.QueueDeclarePassive(queue, true, false, false, false, nil)
+	must(tb, err)
+	return q.Messages
 }

@@ -182,7 +182,7 @@ func (p *Publisher) Send(ctx context.Context, m Message) error {
 	ctx, cancel := p.bound(ctx)
 	defer cancel()
 	f := p.begin(ctx, &m)
-	f.wait(ctx)
+	f.wait()
 	return p.end(&f)
 }
 
