@@ -1,0 +1,117 @@
+package warren_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/warren-mq/warren"
+
+const amqp = "github.com/rabbitmq/amqp091-go"
+
+// arrows says which package may know which: DESIGN.md, section 2. A package
+// that is not listed fails the test, so that a new one is thought about.
+var arrows = map[string][]string{
+	"":                 {},
+	"retry":            {},
+	"codec":            {},
+	"monitoring":       {},
+	"internal/header":  {},
+	"topology":         {},
+	"connection":       {"monitoring", amqp},
+	"internal/confirm": {"connection", amqp},
+	"publisher":        {"connection", "codec", "monitoring", "internal/confirm", "internal/header", amqp},
+	"internal/execute": {"codec"},
+	"consumer": {
+		"connection", "codec", "monitoring", "retry", "topology",
+		"internal/confirm", "internal/execute", "internal/header", amqp,
+	},
+
+	// Not part of the library.
+	"internal/rabbitmq":      {amqp},
+	"internal/rabbitmq/with": {"internal/rabbitmq"},
+	"examples/quickstart":    {"connection", "consumer", "publisher", "retry", "monitoring", "topology"},
+	"examples/conversations": {"connection", "consumer", "publisher", "retry", "monitoring", "topology"},
+}
+
+// listed is what go list tells of one package.
+type listed struct {
+	ImportPath string
+	Standard   bool
+	Imports    []string
+	Deps       []string
+}
+
+func list(t *testing.T, args ...string) []listed {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "go", append([]string{"list", "-json=ImportPath,Standard,Imports,Deps"}, args...)...).Output()
+	if err != nil {
+		var exit *exec.ExitError
+		if errors.As(err, &exit) {
+			t.Fatalf("go list: %v\n%s", err, exit.Stderr)
+		}
+		t.Fatal(err)
+	}
+	var all []listed
+	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p listed
+		switch err := d.Decode(&p); {
+		case errors.Is(err, io.EOF):
+			return all
+		case err != nil:
+			t.Fatal(err)
+		}
+		all = append(all, p)
+	}
+}
+
+func isStandard(path string) bool {
+	first, _, _ := strings.Cut(path, "/")
+	return !strings.Contains(first, ".")
+}
+
+func TestEveryPackageKnowsOnlyWhomItMay(t *testing.T) {
+	for _, p := range list(t, "./...") {
+		name := strings.TrimPrefix(strings.TrimPrefix(p.ImportPath, module), "/")
+		allowed, known := arrows[name]
+		if !known {
+			t.Errorf("package %q is not in the table of arrows: say in DESIGN.md whom it may know, then here", name)
+			continue
+		}
+		for _, path := range p.Imports {
+			if isStandard(path) {
+				continue
+			}
+			short := strings.TrimPrefix(path, module+"/")
+			if !slices.Contains(allowed, short) {
+				t.Errorf("package %q imports %q, which it may not", name, short)
+			}
+		}
+	}
+}
+
+func TestTheCoreLinksTheClientLibraryAndNothingElse(t *testing.T) {
+	for _, p := range list(t, "./connection", "./consumer", "./publisher", "./retry", "./codec", "./monitoring", "./topology") {
+		for _, path := range p.Deps {
+			if isStandard(path) || strings.HasPrefix(path, module+"/") || strings.HasPrefix(path, "vendor/") || path == amqp {
+				continue
+			}
+			t.Errorf("%s links %s", p.ImportPath, path)
+		}
+	}
+}
+
+func TestTheCoreLinksNoTestSupport(t *testing.T) {
+	for _, p := range list(t, "./connection", "./consumer", "./publisher") {
+		if i := slices.IndexFunc(p.Deps, func(path string) bool {
+			return path == "testing" || strings.HasPrefix(path, module+"/internal/rabbitmq")
+		}); i >= 0 {
+			t.Errorf("%s links %s", p.ImportPath, p.Deps[i])
+		}
+	}
+}
