@@ -14,8 +14,7 @@ import (
 // behind a delivery that is not waits for the same moment, and is then
 // acknowledged singly, or one slow handler would take the whole window out of
 // use. The moment is at hand when half of the window is settled, or 5 ms have
-// passed, or the workers could run out of deliveries. A consumer with little
-// to do thus acknowledges each at once.
+// passed, or the workers could run out of deliveries.
 type acks struct {
 	channel acknowledger
 	timer   *time.Timer // fires when flush is due
@@ -87,7 +86,7 @@ func (a *acks) done(tag uint64) bool {
 	a.entries[tag-a.first] = ackSettled
 	a.settled = append(a.settled, tag)
 	a.waiting--
-	now := a.eager || len(a.settled) >= max(1, a.window/2) || a.waiting < a.workers
+	now := a.eager || len(a.settled) >= max(1, a.window/2) || a.starving()
 	if !now && !a.armed {
 		a.armed = true
 		a.timer.Reset(ackDelay)
@@ -97,6 +96,14 @@ func (a *acks) done(tag uint64) bool {
 		a.flush()
 	}
 	return true
+}
+
+// starving tells whether the workers could run out of deliveries because of
+// what is settled and not acknowledged: there are fewer left than workers, and
+// the broker may soon send no more. While most of the window is free, waiting
+// for others costs nothing. The caller holds mu.
+func (a *acks) starving() bool {
+	return a.waiting < a.workers && a.waiting+len(a.settled) > a.window/2
 }
 
 // handBack puts a delivery back into the queue. It returns false if the epoch
