@@ -79,8 +79,12 @@ var samples = []struct {
 	},
 	{monitoring.HandedBack{Delivery: delivery}, `level=DEBUG msg="message handed back"` + deliveryLine},
 	{
-		monitoring.Lost{Delivery: delivery, Err: errDown},
-		`level=WARN msg="message lost"` + deliveryLine + ` error="bank is down"`,
+		monitoring.Held{Delivery: delivery, Left: time.Hour, Wait: time.Minute, To: "orders.retry.1m0s"},
+		`level=DEBUG msg="message held"` + deliveryLine + ` left=1h0m0s wait=1m0s to=orders.retry.1m0s`,
+	},
+	{
+		monitoring.Lost{Delivery: delivery, Outcome: "ack", Err: errDown},
+		`level=WARN msg="message lost"` + deliveryLine + ` outcome=ack error="bank is down"`,
 	},
 	{
 		monitoring.Stuck{
@@ -89,8 +93,8 @@ var samples = []struct {
 		`level=ERROR msg="handler stuck"` + deliveryLine + ` running=40s stuck=3 limit=8 stack="goroutine 1"`,
 	},
 	{
-		monitoring.LateOutcome{Delivery: delivery, Outcome: "retry", Err: errDown},
-		`level=WARN msg="late outcome dropped"` + deliveryLine + ` outcome=retry error="bank is down"`,
+		monitoring.LateOutcome{Delivery: delivery, Outcome: "retry", Err: errDown, After: time.Second},
+		`level=WARN msg="late outcome dropped"` + deliveryLine + ` outcome=retry error="bank is down" after=1s`,
 	},
 	{
 		monitoring.SettleFailed{Delivery: delivery, To: "orders.error", Err: errDown, Tries: 3, Next: time.Second},
@@ -139,6 +143,10 @@ var samples = []struct {
 	{
 		monitoring.ConsumerLost{Queue: "orders", Err: errDown, Unhandled: 5, Next: time.Second},
 		`level=WARN msg="consumer lost" queue=orders error="bank is down" unhandled=5 next=1s`,
+	},
+	{
+		monitoring.ConsumerLost{Queue: "orders", Err: errDown, Refused: true, Next: time.Second},
+		`level=ERROR msg="consumer refused" queue=orders error="bank is down" unhandled=0 next=1s`,
 	},
 	{monitoring.ConsumerPaused{Queue: "orders"}, `level=INFO msg="consumer paused" queue=orders`},
 	{monitoring.ConsumerResumed{Queue: "orders"}, `level=INFO msg="consumer resumed" queue=orders`},

@@ -46,8 +46,14 @@ func (l *line) describe(e Event) {
 		l.body(e.Body)
 	case HandedBack:
 		l.delivery(&e.Delivery)
+	case Held:
+		l.delivery(&e.Delivery)
+		l.duration("left", e.Left)
+		l.duration("wait", e.Wait)
+		l.text("to", e.To)
 	case Lost:
 		l.delivery(&e.Delivery)
+		l.text("outcome", e.Outcome)
 		l.err(e.Err)
 	case Stuck:
 		l.delivery(&e.Delivery)
@@ -59,6 +65,7 @@ func (l *line) describe(e Event) {
 		l.delivery(&e.Delivery)
 		l.text("outcome", e.Outcome)
 		l.err(e.Err)
+		l.duration("after", e.After)
 	case SettleFailed:
 		l.delivery(&e.Delivery)
 		l.text("to", e.To)

@@ -13,6 +13,7 @@ import (
 //
 //	DEBUG  message acked         Acked
 //	DEBUG  message handed back   HandedBack
+//	DEBUG  message held          Held
 //	DEBUG  message published     Published
 //	DEBUG  queues declared       QueuesDeclared
 //	INFO   message deferred      Deferred
@@ -37,6 +38,7 @@ import (
 //	ERROR  message errored       Errored
 //	ERROR  handler stuck         Stuck
 //	ERROR  dial refused          DialFailed, refused by the broker
+//	ERROR  consumer refused      ConsumerLost, refused by the broker
 //	ERROR  consumer overloaded   ConsumerOverloaded
 //	ERROR  consumer failed       ConsumerStopped, with an error
 //	ERROR  monitor panicked      MonitorPanicked, each that has a stack
@@ -107,6 +109,8 @@ func headline(e Event) (slog.Level, string) {
 		return slog.LevelError, "message errored"
 	case HandedBack:
 		return slog.LevelDebug, "message handed back"
+	case Held:
+		return slog.LevelDebug, "message held"
 	case Lost:
 		return slog.LevelWarn, "message lost"
 	case Stuck:
@@ -139,6 +143,9 @@ func headline(e Event) (slog.Level, string) {
 	case ConsumerReady:
 		return slog.LevelInfo, "consumer ready"
 	case ConsumerLost:
+		if e.Refused {
+			return slog.LevelError, "consumer refused"
+		}
 		return slog.LevelWarn, "consumer lost"
 	case ConsumerPaused:
 		return slog.LevelInfo, "consumer paused"

@@ -60,7 +60,8 @@ type DialFailed struct {
 }
 
 // Blocked says that the broker takes no more messages from this connection,
-// because it is short of memory or disk. Publishing waits.
+// because it is short of memory or disk. Publishing waits. It ends with
+// [Unblocked], or with [Disconnected].
 type Blocked struct {
 	Name    string
 	Address string
