@@ -117,13 +117,6 @@ func fill(b *testing.B, broker, queue string, n int) {
 	}
 }
 
-func must(tb testing.TB, err error) {
-	tb.Helper()
-	if err != nil {
-		tb.Fatal(err)
-	}
-}
-
 func rawDial(tb testing.TB, broker string) *amqp.Connection {
 	conn, err := amqp.Dial(broker)
 	must(tb, err)
