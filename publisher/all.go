@@ -31,9 +31,9 @@ import (
 // because the connection was lost before their turn, may come later than others.
 //
 // If ctx has no deadline, each message has Config.Timeout (and up to a sixteenth
-// more). When ctx ends, or the Publisher or its connection is closed, the next
-// body that is taken is the last one, and its result says why. So a loop that
-// saw no error has seen the end of the sequence.
+// more). When ctx ends, or the Publisher or its connection is closed, All takes
+// no more bodies, and the result of the last one says why. So a loop that saw no
+// error has seen the end of the sequence.
 //
 // Leaving the loop, and a panic in it, in the sequence or in the codec, ends
 // the taking of bodies. All then waits for the outcome of what is in flight, as

@@ -263,8 +263,8 @@ func TestAPanicInTheLoopOverAll(t *testing.T) {
 	bodies := source{n: 1000}
 	func() {
 		defer func() { _ = recover() }()
-		for range publisher.All(t.Context(), p, queue, bodies.all) {
-			panic("boom")
+		for _, err := range publisher.All(t.Context(), p, queue, bodies.all) {
+			panic(err)
 		}
 	}()
 	take(t, queue, bodies.taken)
@@ -277,6 +277,7 @@ func TestAllWhenTheContextEnds(t *testing.T) {
 	queue := newQueue(t)
 	p := start(t, publisher.Config{Window: 20})
 	ctx, cancel := context.WithCancelCause(t.Context())
+	defer cancel(nil)
 	why := errors.New("enough")
 	bodies := source{n: 1000}
 	results := 0
@@ -397,7 +398,8 @@ func TestAllWhenTheConnectionIsClosed(t *testing.T) {
 	if !errors.Is(last, connection.ErrClosed) || errors.Is(last, publisher.ErrUnknown) {
 		t.Errorf("the last result says %v", last)
 	}
-	if results != bodies.taken || results > 100+20 {
+	// Some may have been queued before the end was noticed.
+	if results != bodies.taken || results > 100+3*20 {
 		t.Errorf("%d results of %d bodies", results, bodies.taken)
 	}
 }
@@ -421,13 +423,16 @@ func TestAllSendsAgainWhileTheSequencePauses(t *testing.T) {
 		}
 	}}
 	unknown, n := 0, 0
+	var last error
 	for _, err := range publisher.All(t.Context(), p, queue, bodies.all) {
 		if n++; err != nil {
 			isOnly(t, err, "unknown")
 			unknown++
 		}
+		last = err
 	}
-	if n != 51 || unknown > 26 {
+	must(t, last)
+	if n != 51 {
 		t.Errorf("%d results, %d unknown", n, unknown)
 	}
 	if got := length(t, queue); got < 1+51-unknown {

@@ -17,9 +17,8 @@ type Order struct {
 }
 
 var (
-	ctx  = context.Background()
-	conn *connection.Connection
-	p    *publisher.Publisher
+	ctx = context.Background()
+	p   *publisher.Publisher
 )
 
 func ExampleNew() {
@@ -28,14 +27,14 @@ func ExampleNew() {
 		fmt.Println(err)
 		return
 	}
-	defer conn.Close(ctx)
+	defer func() { _ = conn.Close(ctx) }()
 
 	p, err := publisher.New(conn, publisher.Config{AppID: "shop", MaxBody: 64 << 10})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	defer p.Close(ctx) // before the connection
+	defer func() { _ = p.Close(ctx) }() // before the connection
 
 	_, err = publisher.New(conn, publisher.Config{Window: -1})
 	fmt.Println(err)

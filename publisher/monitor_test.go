@@ -71,7 +71,8 @@ func TestTheMonitorOfTheConnectionIsTheDefault(t *testing.T) {
 
 func TestAMonitorThatPanicsChangesNothing(t *testing.T) {
 	queue := newQueue(t)
-	p := start(t, publisher.Config{Monitor: monitoring.Func(func(context.Context, monitoring.Event) { panic("boom") })})
+	panics := monitoring.Func(func(context.Context, monitoring.Event) { panic("boom") })
+	p := start(t, publisher.Config{Monitor: monitoring.All(panics, monitoring.Discard{})})
 	must(t, p.Publish(t.Context(), queue, 1))
 	for _, err := range publisher.All(t.Context(), p, queue, repeat(1, 10)) {
 		must(t, err)

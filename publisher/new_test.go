@@ -68,8 +68,8 @@ func TestNewDoesNoIO(t *testing.T) {
 	must(t, err)
 	// Nor does what needs no broker.
 	must(t, p.Flush(t.Context()))
-	for range publisher.All(t.Context(), p, "orders", repeat(1, 0)) {
-		t.Error("a result of nothing")
+	for _, err := range publisher.All(t.Context(), p, "orders", repeat(1, 0)) {
+		t.Errorf("a result of nothing: %v", err)
 	}
 	must(t, p.Close(t.Context()))
 	must(t, conn.Close(t.Context()))

@@ -4,7 +4,8 @@
 //	if err != nil {
 //		return err
 //	}
-//	defer p.Close(ctx)
+//	defer p.Close(context.Background())
+//
 //	err = p.Publish(ctx, "orders", Order{ID: "7", Cents: 1200})
 //
 // A nil error means that the broker has the message, in every queue that it was
@@ -203,8 +204,8 @@ func (p *Publisher) Flush(ctx context.Context) error {
 // of those in flight is known. It waits until ctx ends, or for Config.Timeout
 // if ctx has no deadline; the error is that of ctx, and what was in flight then
 // is unknown. The Publisher is closed all the same, and nothing of it is left
-// running. Close may be called more than once. It does not close the
-// connection.
+// running; with a broker that does not answer, getting there takes some seconds
+// more. Close may be called more than once. It does not close the connection.
 func (p *Publisher) Close(ctx context.Context) error {
 	ctx, cancel := p.bound(ctx)
 	defer cancel()
