@@ -31,6 +31,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
@@ -65,12 +66,11 @@ func (p Purpose) String() string {
 // [Open], share it between any number of consumers and publishers, and close it
 // when they are done. It is safe for concurrent use.
 type Connection struct {
-	config  settings
-	monitor monitoring.Monitor
-	links   [purposes]*link
+	config *settings // holds the password, hence behind a pointer: %#v does not follow it
+	links  [purposes]*link
 
-	closeOnce sync.Once
-	closed    chan struct{} // closed when every goroutine has ended
+	closing atomic.Bool
+	closed  chan struct{} // closed when every goroutine has ended
 }
 
 // New returns a Connection to the broker at url, such as
@@ -85,13 +85,13 @@ type Connection struct {
 //
 // No error, event or log line of this package holds the password.
 func New(url string, cfg Config) (*Connection, error) {
-	s, err := cfg.settings(url)
+	s, err := newSettings(url, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("connection: %w", err)
 	}
-	c := &Connection{config: s, monitor: s.monitor, closed: make(chan struct{})}
+	c := &Connection{config: s, closed: make(chan struct{})}
 	for p := range c.links {
-		c.links[p] = newLink(&c.config, Purpose(p))
+		c.links[p] = newLink(s, Purpose(p))
 	}
 	return c, nil
 }
@@ -155,7 +155,7 @@ func (c *Connection) Channel(ctx context.Context, p Purpose) (*amqp.Channel, err
 
 // Monitor returns the monitor of Config, or the default one; never nil.
 // Consumers and publishers without a monitor of their own use it.
-func (c *Connection) Monitor() monitoring.Monitor { return c.monitor }
+func (c *Connection) Monitor() monitoring.Monitor { return c.config.monitor }
 
 // Health returns nil if every AMQP connection that is in use is up and takes
 // messages, and otherwise why not: [ErrClosed], [ErrNotConnected] with the last
@@ -179,23 +179,27 @@ func (c *Connection) String() string { return c.config.where() }
 // Close says goodbye to the broker until ctx ends, 5 s if ctx has no deadline,
 // and then hangs up; it returns soon after that whatever the broker does. The
 // error is that of the goodbye; c is closed all the same. Further calls wait
-// for the first and return nil.
+// until the first is done, or until their own context ends.
 func (c *Connection) Close(ctx context.Context) error {
-	var err error
-	c.closeOnce.Do(func() {
-		ctx, cancel := withDefaultTimeout(ctx, closeTimeout)
-		defer cancel()
-		var wg sync.WaitGroup
-		var errs [purposes]error
-		for i, l := range c.links {
-			wg.Go(func() { errs[i] = l.close(ctx) })
+	if c.closing.Swap(true) {
+		select {
+		case <-c.closed:
+			return nil
+		case <-ctx.Done():
+			return fmt.Errorf("close connection to %s: %w", c.config.where(), context.Cause(ctx))
 		}
-		wg.Wait()
-		close(c.closed)
-		if err = errors.Join(errs[:]...); err != nil {
-			err = fmt.Errorf("close connection to %s: %w", c.config.where(), err)
-		}
-	})
-	<-c.closed
-	return err
+	}
+	defer close(c.closed)
+	ctx, cancel := withDefaultTimeout(ctx, closeTimeout)
+	defer cancel()
+	var wg sync.WaitGroup
+	var errs [purposes]error
+	for i, l := range c.links {
+		wg.Go(func() { errs[i] = l.close(ctx) })
+	}
+	wg.Wait()
+	if err := errors.Join(errs[:]...); err != nil {
+		return fmt.Errorf("close connection to %s: %w", c.config.where(), err)
+	}
+	return nil
 }

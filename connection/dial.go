@@ -3,6 +3,7 @@ package connection
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"runtime"
@@ -11,6 +12,9 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 )
+
+// frameSize is RabbitMQ's default frame_max; the broker may lower it.
+const frameSize = 131072
 
 // dial connects to one node and returns a session that answers. It returns when
 // DialTimeout has passed or ctx ends, whatever the node does.
@@ -31,27 +35,48 @@ func (l *link) dial(ctx context.Context, address string) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Everything below talks over raw and ends when it is closed.
-	hangUp := context.AfterFunc(ctx, func() { _ = raw.Close() })
-	keep := false
-	defer func() {
-		if hangUp(); !keep {
-			_ = raw.Close()
-		}
-	}()
+	if raw == nil {
+		return nil, errors.New("Config.Dial returned neither a connection nor an error")
+	}
+	// Everything below talks over sock and ends when it is closed.
+	sock := &socket{Conn: raw, timeout: cfg.WriteTimeout}
+	hangUp := context.AfterFunc(ctx, func() { _ = sock.Close() })
+	s, err := l.greet(ctx, sock, address, user, pass)
+	if stopped := hangUp(); err == nil && stopped {
+		s.took = time.Since(began)
+		return s, nil
+	}
+	_ = sock.Close()
+	if s != nil {
+		s.abort()
+	}
+	switch is, guessed := refusal(err); {
+	case ctx.Err() != nil:
+		err = fmt.Errorf("%w: %w", errNoAnswer, context.Cause(ctx))
+	case is && guessed && sock.silence() != nil:
+		// The client takes any end of the handshake for a refusal.
+		err = sock.silence()
+	}
+	return nil, err
+}
 
-	transport := net.Conn(&socket{Conn: raw, timeout: cfg.WriteTimeout})
+// greet begins an AMQP connection over sock. If it returns an error, it may
+// still return a Session, which is to be aborted.
+func (l *link) greet(ctx context.Context, sock *socket, address, user, pass string) (*Session, error) {
+	cfg := l.config
+	transport := net.Conn(sock)
 	if cfg.tls {
 		config := cfg.TLS
 		if config.ServerName == "" {
 			config = config.Clone()
+			var err error
 			if config.ServerName, _, err = net.SplitHostPort(address); err != nil {
 				return nil, err
 			}
 		}
 		client := tls.Client(transport, config)
 		if err := client.HandshakeContext(ctx); err != nil {
-			return nil, because(ctx, err)
+			return nil, err
 		}
 		transport = client
 	}
@@ -67,11 +92,15 @@ func (l *link) dial(ctx context.Context, address string) (*Session, error) {
 		FrameSize:  frameSize,
 		Heartbeat:  cfg.Heartbeat,
 		Locale:     "en_US",
-		Properties: properties(cfg.Name + "/" + l.purpose.String()),
+		Properties: properties(l.name()),
 	})
+	s := newSession(l, conn, sock, address)
 	if err != nil {
-		return nil, because(ctx, err)
+		return s, err
 	}
+	// Closing the socket does not wake a client that has received what it did
+	// not expect.
+	defer context.AfterFunc(ctx, s.abort)()
 	// The client clears the read deadline when the handshake is over and may so
 	// undo the first one of its heartbeater: a broker that falls silent now
 	// would never be noticed. One more answer makes it set another.
@@ -80,25 +109,9 @@ func (l *link) dial(ctx context.Context, address string) (*Session, error) {
 		err = ch.Close()
 	}
 	if err != nil {
-		return nil, because(ctx, fmt.Errorf("open a first channel: %w", err))
+		return s, fmt.Errorf("open a first channel: %w", err)
 	}
-	if !hangUp() {
-		return nil, because(ctx, errNoAnswer)
-	}
-	keep = true
-	version, _ := conn.Properties["version"].(string)
-	return newSession(l, conn, raw, address, version, began), nil
-}
-
-// frameSize is RabbitMQ's default frame_max; the broker may lower it.
-const frameSize = 131072
-
-// because replaces what a closed socket looks like by why it was closed.
-func because(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return fmt.Errorf("%w: %w", errNoAnswer, context.Cause(ctx))
-	}
-	return err
+	return s, nil
 }
 
 func properties(name string) amqp.Table {
@@ -116,19 +129,4 @@ func properties(name string) amqp.Table {
 		"platform":        runtime.Version(),
 		"connection_name": name,
 	}
-}
-
-// socket bounds every write, which the client does not do: against a broker
-// that has stopped reading it would wait for ever, and everyone else who wants
-// to write with it.
-type socket struct {
-	net.Conn
-	timeout time.Duration
-}
-
-func (s *socket) Write(b []byte) (int, error) {
-	if err := s.SetWriteDeadline(time.Now().Add(s.timeout)); err != nil {
-		return 0, err
-	}
-	return s.Conn.Write(b)
 }

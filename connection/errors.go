@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"strings"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 )
@@ -29,11 +30,16 @@ var (
 	ErrUnreadable = errors.New("the broker sent a message that the client cannot read")
 
 	errNoAnswer = errors.New("the broker does not answer")
+	errLost     = errors.New("the connection was lost")
 )
 
 // RefusedError is a broker that refuses the connection for a reason that will
 // not pass by itself: user, password, virtual host, permission, a connection
 // limit, or a certificate. Warren goes on dialling, slowly.
+//
+// RabbitMQ answers a wrong user name or password by hanging up after some
+// seconds, and a broker that dies looks the same. Such a refusal is believed
+// when it was seen twice in a row.
 type RefusedError struct {
 	// Address is the node's host and port.
 	Address string
@@ -48,14 +54,17 @@ func (e *RefusedError) Error() string { return fmt.Sprintf("refused by %s: %v", 
 func (e *RefusedError) Unwrap() error { return e.Err }
 
 // refusal tells whether a dial failed for good. guessed says that the client
-// library only concluded it from a closed socket: RabbitMQ closes it without a
+// only concluded it from the end of the handshake: RabbitMQ hangs up without a
 // word after a wrong password, but so does a broker that dies in that moment.
 func refusal(err error) (refused, guessed bool) {
 	var ae *amqp.Error
 	if errors.As(err, &ae) {
 		switch ae.Code {
 		case amqp.AccessRefused, amqp.NotAllowed: // 403 user, 530 vhost or limit
-			return true, !ae.Server
+			return true, !ae.Server && ae != amqp.ErrSASL
+		case amqp.FrameError:
+			// With TLS 1.3 the broker judges our certificate after the handshake.
+			return !ae.Server && badCertificate(ae.Reason), false
 		}
 		return false, false
 	}
@@ -65,10 +74,24 @@ func refusal(err error) (refused, guessed bool) {
 		host    x509.HostnameError
 		unknown x509.UnknownAuthorityError
 		invalid x509.CertificateInvalidError
-		alert   tls.AlertError
 	)
-	return errors.As(err, &cert) || errors.As(err, &record) || errors.As(err, &host) ||
-		errors.As(err, &unknown) || errors.As(err, &invalid) || errors.As(err, &alert), false
+	return err != nil && (errors.As(err, &cert) || errors.As(err, &record) || errors.As(err, &host) ||
+		errors.As(err, &unknown) || errors.As(err, &invalid) || badCertificate(err.Error())), false
+}
+
+// badCertificate tells whether a text of crypto/tls means that the other side
+// does not accept us. Its type for this is not exported.
+func badCertificate(text string) bool {
+	_, alert, ok := strings.Cut(text, "remote error: tls: ")
+	if !ok {
+		return false
+	}
+	for _, s := range []string{"certificate", "access denied", "handshake failure", "protocol version"} {
+		if strings.Contains(alert, s) {
+			return true
+		}
+	}
+	return false
 }
 
 // unreadable tells whether the client's reader gave up on a frame that it

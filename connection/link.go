@@ -16,18 +16,18 @@ type link struct {
 	config  *settings
 	purpose Purpose
 
-	wg     sync.WaitGroup // run, and the watchers of sessions
-	ctx    context.Context
+	wg     sync.WaitGroup  // run, and the watchers of sessions
+	ctx    context.Context //nolint:containedctx // the link's life: it ends with close
 	cancel context.CancelFunc
 
 	mu      sync.Mutex
 	started bool
 	closing bool
-	bye     context.Context // that of close; bounds the goodbye
+	bye     context.Context //nolint:containedctx // that of close, for run; bounds the goodbye
 	goodbye error           // what saying goodbye came to
 	live    *Session        // nil while there is none
 	err     error           // what ended the last session, or the last dial
-	refused error           // a refusal that was made sure of
+	refused error           // a refusal by the whole broker
 	changed chan struct{}   // closed and replaced at every change of the above
 }
 
@@ -103,6 +103,9 @@ func (l *link) health() error {
 	l.mu.Lock()
 	s, err, started, closing := l.live, l.err, l.started, l.closing
 	l.mu.Unlock()
+	if s != nil && s.Err() != nil { // run is about to tell
+		s, err = nil, s.Err()
+	}
 	switch {
 	case closing:
 		return ErrClosed
@@ -117,74 +120,53 @@ func (l *link) health() error {
 	return blocked
 }
 
-// run is the link's goroutine.
+// run is the link's goroutine. It dials the nodes in turn.
 func (l *link) run() {
-	var (
-		at       int // index of the address to dial next
-		failures int // in a row
-		refusals int // in a row
-	)
-	for l.ctx.Err() == nil {
-		address := l.config.addresses[at%len(l.config.addresses)]
-		at++
-		s, err := l.dial(l.ctx, address)
-		if l.ctx.Err() != nil && s == nil {
-			return
-		}
+	nodes := l.config.nodes
+	d := dialled{verdicts: make([]verdict, len(nodes))}
+	for i := 0; l.ctx.Err() == nil; i = (i + 1) % len(nodes) {
+		s, err := l.dial(l.ctx, nodes[i])
 		var pause time.Duration
-		if err != nil {
-			failures++
-			pause = l.failed(address, err, failures, &refusals)
-		} else {
-			refusals = 0
-			pause = l.serve(s, &failures)
+		switch {
+		case err == nil:
+			pause = l.serve(s, &d)
+		case l.ctx.Err() == nil:
+			pause = l.failed(i, err, &d)
 		}
 		sleep(l.ctx, pause)
 	}
 }
 
 // failed records a dial that failed and returns the wait before the next.
-func (l *link) failed(address string, err error, failures int, refusals *int) time.Duration {
-	refused, guessed := refusal(err)
-	sure := false
-	if refused {
-		*refusals++
-		// Every node must have refused and, where the client only guesses from
-		// a closed socket, twice: a dying broker closes it, too.
-		need := len(l.config.addresses)
-		if guessed {
-			need = max(need, 2)
-		}
-		sure = *refusals >= need
+func (l *link) failed(i int, err error, d *dialled) time.Duration {
+	address := l.config.nodes[i]
+	node, all := d.failed(i, err)
+	if node {
 		err = &RefusedError{Address: address, Err: err}
 	} else {
-		*refusals = 0
 		err = fmt.Errorf("dial %s: %w", address, err)
 	}
-	var pause time.Duration
-	switch n := len(l.config.addresses); {
-	case sure:
+	pause := d.pause(l.config.MinRedial, l.config.MaxRedial)
+	if all {
 		pause = jitter(l.config.MaxRedial)
-	case failures%n != 0:
-		pause = 0 // the other nodes first
-	default:
-		pause = l.config.redial(failures / n)
 	}
 	l.set(func() {
 		l.err = err
-		if l.refused = nil; sure {
+		if l.refused = nil; all {
 			l.refused = err
 		}
 	})
 	l.observe(monitoring.DialFailed{
-		Name: l.name(), Address: address, Err: err, Refused: refused, Tries: failures, Next: pause,
+		Name: l.name(), Address: address, Err: err, Refused: node, Tries: d.failures, Next: pause,
 	})
 	return pause
 }
 
 // serve lends s out until it ends, and returns the wait before the next dial.
-func (l *link) serve(s *Session, failures *int) time.Duration {
+func (l *link) serve(s *Session, d *dialled) time.Duration {
 	l.set(func() { l.live, l.err, l.refused = s, nil, nil })
+	l.observe(monitoring.Connected{Name: l.name(), Address: s.address, Version: s.version, Took: s.took})
+	l.wg.Go(s.watch)
 	select {
 	case <-s.done:
 	case <-l.ctx.Done():
@@ -201,18 +183,12 @@ func (l *link) serve(s *Session, failures *int) time.Duration {
 		told = nil
 	}
 	l.observe(monitoring.Disconnected{Name: l.name(), Address: s.address, Err: told, Lived: lived})
-	switch {
-	case lived >= steady:
-		*failures = 0
-		return jitter(l.config.MinRedial / 4)
-	case errors.Is(err, ErrUnreadable):
+	if d.ended(lived); errors.Is(err, ErrUnreadable) {
 		// The same message ends each connection until the broker's delivery
 		// limit moves it: growing waits would only make that last longer.
 		return jitter(l.config.MinRedial / 2)
-	default:
-		*failures++
-		return l.config.redial(*failures)
 	}
+	return d.pause(l.config.MinRedial, l.config.MaxRedial)
 }
 
 func (l *link) close(ctx context.Context) error {

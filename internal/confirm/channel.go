@@ -2,7 +2,6 @@ package confirm
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -14,11 +13,6 @@ import (
 
 // channel is one AMQP channel in confirm mode.
 //
-// Two goroutines own it. The writer publishes, so that a caller whose context
-// ends does not wait behind a socket that takes nothing. The collector follows
-// the messages in the order in which they were sent, for those whose caller has
-// left, and sees to it that none waits for ever.
-//
 // What makes the outcome right: the client's reader puts a return into the
 // returns channel, whose buffer holds a whole window, before it resolves the
 // confirmation that follows it. So whoever sees a confirmation resolved and
@@ -29,130 +23,51 @@ type channel struct {
 	sender  *Sender
 	session *connection.Session
 	amqp    *amqp.Channel
+	closed  <-chan *amqp.Error
+	returns <-chan amqp.Return
 
-	slots    chan struct{} // one for each message in flight
-	requests chan *try     // to the writer
-	changed  chan struct{} // to the collector: look again
-	returns  <-chan amqp.Return
-	dead     chan struct{} // closed when the AMQP channel has ended
-	written  chan struct{} // closed when the writer has ended
-	retired  chan struct{} // closed when no more messages should come
+	changed chan struct{} // to the collector: look again
+	// dead is closed when the AMQP channel has ended, and the writer is not in
+	// it. From then on, why says what ended it.
+	dead    chan struct{}
+	retired chan struct{} // closed when no more messages should come
+	left    chan struct{} // closed when the writer has left for good
 
-	retireOnce sync.Once
+	retireOnce, leaveOnce sync.Once
 
-	mu       sync.Mutex
-	why      error     // what ended the AMQP channel
-	inflight []*try    // begun and not decided, oldest first
-	nackedAt time.Time // the first nack after the last ack
+	mu      sync.Mutex
+	flight  flight
+	writing bool // the writer is in the client
+	why     error
 }
 
-func (s *Sender) openOn(ctx context.Context, session *connection.Session) (*channel, error) {
-	ch, err := session.Channel(ctx)
-	if err != nil {
-		return nil, err
+// over tells whether the writer should leave.
+func (c *channel) over() bool {
+	select {
+	case <-c.dead:
+	case <-c.retired:
+	case <-c.sender.ctx.Done():
+	default:
+		return false
 	}
-	closed := ch.NotifyClose(make(chan *amqp.Error, 1))
-	c := &channel{
-		sender: s, session: session, amqp: ch,
-		slots:    make(chan struct{}, s.window),
-		requests: make(chan *try, s.window),
-		changed:  make(chan struct{}, 1),
-		returns:  ch.NotifyReturn(make(chan amqp.Return, 2*s.window)),
-		dead:     make(chan struct{}),
-		written:  make(chan struct{}),
-		retired:  make(chan struct{}),
-	}
-	if err := session.Do(ctx, func() error { return ch.Confirm(false) }); err != nil {
-		_ = session.Do(context.WithoutCancel(ctx), ch.Close)
-		return nil, fmt.Errorf("ask %s for confirms: %w", session.Address(), err)
-	}
-	s.wg.Go(func() { c.watch(closed) })
-	s.wg.Go(c.write)
-	s.wg.Go(c.collect)
-	return c, nil
+	return true
 }
 
-// watch waits for the end of the AMQP channel.
-func (c *channel) watch(closed <-chan *amqp.Error) {
-	e, ok := <-closed
-	c.mu.Lock()
-	switch err := c.session.Err(); {
-	case ok && e.Server:
-		c.why = e
-	case err != nil:
-		c.why = err
-	case ok:
-		c.why = e
-	}
-	c.mu.Unlock()
-	c.sender.retire(c)
-	close(c.dead)
-}
-
-// write is the writer.
-func (c *channel) write() {
-	defer close(c.written)
-	for {
-		select {
-		case t := <-c.requests:
-			if !c.unblocked() {
-				return
-			}
-			c.publish(t)
-		case <-c.dead:
-			return
-		}
+func (c *channel) isDead() bool {
+	select {
+	case <-c.dead:
+		return true
+	default:
+		return false
 	}
 }
 
-// unblocked waits while the broker takes no messages. What is queued can be
-// taken back meanwhile. It returns false if the channel ends.
-func (c *channel) unblocked() bool {
-	for {
-		again, blocked := c.session.Blocked()
-		if blocked == nil {
-			return true
-		}
-		select {
-		case <-again:
-		case <-c.dead:
-			return false
-		}
-	}
-}
+// retire takes c out of use for new messages. What is in flight goes on.
+func (c *channel) retire() { c.retireOnce.Do(func() { close(c.retired) }) }
 
-func (c *channel) publish(t *try) {
-	// Before it leaves: its return must find it.
-	c.mu.Lock()
-	t.sent = time.Now()
-	c.inflight = append(c.inflight, t)
-	c.mu.Unlock()
-	if !t.state.CompareAndSwap(queued, begun) {
-		c.forget(t)
-		return
-	}
-	m := &t.pending.message
-	confirmation, err := c.amqp.PublishWithDeferredConfirm(m.Exchange, m.Key, !m.Optional, false, m.Publishing)
-	if err != nil {
-		c.forget(t)
-		// The client says ErrClosed only where the frames of the message are not
-		// complete: the broker does not have it. Any other error comes from the
-		// socket, after some or all of it was written.
-		if t.err = err; errors.Is(err, amqp.ErrClosed) {
-			t.err = errNotBegun
-			t.state.Store(takenBack)
-		} else {
-			t.pending.finish()
-		}
-		t.told <- struct{}{}
-		return
-	}
-	c.mu.Lock()
-	t.confirmation = confirmation
-	c.mu.Unlock()
-	t.told <- struct{}{}
-	c.wake()
-}
+// leave lets the collector close the AMQP channel once nothing is in flight.
+// Closed under a message being sent, the broker would end the connection.
+func (c *channel) leave() { c.leaveOnce.Do(func() { close(c.left) }) }
 
 // wake makes the collector look again.
 func (c *channel) wake() {
@@ -162,79 +77,40 @@ func (c *channel) wake() {
 	}
 }
 
-// forget takes back what publish noted.
-func (c *channel) forget(t *try) {
-	c.mu.Lock()
-	c.remove(t)
-	c.mu.Unlock()
-	c.wake()
-}
-
-// remove takes t out of what is in flight. The caller holds mu.
-func (c *channel) remove(t *try) {
-	t.decided = true
-	<-c.slots // never blocks: t has one
-	for i, other := range c.inflight {
-		if other == t {
-			copy(c.inflight[i:], c.inflight[i+1:])
-			c.inflight[len(c.inflight)-1] = nil
-			c.inflight = c.inflight[:len(c.inflight)-1]
-			return
-		}
-	}
-}
-
-// decide returns the outcome of t, whose confirmation is resolved.
-func (c *channel) decide(t *try) error {
-	acked := t.confirmation.Acked()
-	if !acked && c.amqp.IsClosed() {
+// decide returns the outcome of p, whose confirmation is resolved.
+func (c *channel) decide(ctx context.Context, p *Pending) error {
+	if !p.confirmation.Acked() && c.amqp.IsClosed() {
 		// The client resolves everything as not acked when it closes. So this
-		// says nothing, and watch is about to tell why.
-		<-c.dead
+		// says nothing, and the collector is about to tell why.
+		select {
+		case <-c.dead:
+		case <-ctx.Done():
+			return unknown(context.Cause(ctx))
+		}
 	}
 	c.mu.Lock()
-	if t.decided {
-		c.mu.Unlock()
-		return t.result
+	defer c.mu.Unlock()
+	if !p.decided {
+		c.settle(p, c.outcome(p))
 	}
-	c.takeReturns()
-	stale := false
-	switch why := c.why; {
-	case t.returned != nil:
-		t.result = t.returned
-	case acked:
-	case c.isDead() && noExchange(why, t.pending.message.Exchange):
-		t.result = fmt.Errorf("%w: %w", ErrUnroutable, why)
-	case c.isDead():
-		t.result = unknown(why)
-	default:
-		t.result = ErrRefused
-		if c.nackedAt.IsZero() {
-			c.nackedAt = time.Now()
-		}
-		stale = time.Since(c.nackedAt) > time.Second
-	}
-	if acked {
-		c.nackedAt = time.Time{}
-	}
-	c.remove(t)
-	c.mu.Unlock()
-	t.pending.finish()
-	switch {
-	case acked:
-		c.sender.acked()
-	case stale:
-		c.sender.nackedOnly(c)
-	}
-	return t.result
+	return p.result
 }
 
-func (c *channel) isDead() bool {
-	select {
-	case <-c.dead:
-		return true
+// outcome is what the broker's answer to p means. The caller holds mu.
+func (c *channel) outcome(p *Pending) error {
+	acked := p.confirmation.Acked()
+	c.takeReturns()
+	switch {
+	case p.returned != nil:
+		return p.returned
+	case acked:
+		return nil
+	case p.fault != nil:
+		return fmt.Errorf("%w: %w", p.fault, c.why)
+	case c.isDead():
+		return unknown(c.why)
 	default:
-		return false
+		return ErrRefused
 	}
 }
 
@@ -257,101 +133,180 @@ func (c *channel) takeReturns() {
 // flight, and then it cannot tell which: it takes them all for returned, since
 // a caller who sends again makes at worst a duplicate.
 func (c *channel) match(r *amqp.Return) {
-	for _, t := range c.inflight {
-		m := &t.pending.message
+	for p := c.flight.first; p != nil; p = p.next {
+		m := &p.message
 		if m.MessageId == r.MessageId && m.Key == r.RoutingKey && m.Exchange == r.Exchange {
-			t.returned = &ReturnedError{
+			p.returned = &ReturnedError{
 				Exchange: r.Exchange, Key: r.RoutingKey, Code: int(r.ReplyCode), Text: r.ReplyText,
 			}
 		}
 	}
 }
 
-// retire makes the collector close the AMQP channel once nothing is in flight.
-func (c *channel) retire() { c.retireOnce.Do(func() { close(c.retired) }) }
+// settle decides p. The caller holds mu.
+func (c *channel) settle(p *Pending, result error) {
+	p.decided, p.result = true, result
+	c.flight.remove(p)
+	<-c.sender.slots // never waits: p has one
+	c.sender.settled(c, p)
+}
 
-// collect is the collector.
+// giveUp decides p otherwise than by its confirmation, and tells its caller.
+// The caller holds mu.
+func (c *channel) giveUp(p *Pending, result error) {
+	c.settle(p, result)
+	p.told <- struct{}{} // has room for this and the one of publish
+}
+
+// collect is the collector. It learns how the AMQP channel ends, decides what
+// nobody waits for, and sees to it that nobody waits for ever.
 func (c *channel) collect() {
-	overdue := time.NewTimer(Timeout)
+	overdue := time.NewTimer(time.Hour)
+	overdue.Stop()
 	defer overdue.Stop()
-	retired := c.retired
+	armed := false // only while something is in flight
+	stop, left := c.sender.ctx.Done(), c.left
 	for {
-		t, idle := c.oldest()
-		switch {
-		case t != nil:
-			c.follow(t, overdue)
-			continue
-		case idle && retired == nil:
+		head, ended := c.sweep()
+		if ended {
+			e, ok := <-c.closed
+			c.end(e, ok)
+			return
+		}
+		var answered <-chan struct{}
+		changed := c.changed
+		if head != nil {
+			// Others may be answered before it, but they have their callers, or
+			// have waited so long already.
+			answered, changed = head.confirmation.Done(), nil
+			if !armed {
+				armed = true
+				overdue.Reset(c.sender.timeout - time.Since(head.sent))
+			}
+		} else if left == nil && c.idle() {
 			c.close()
 			return
 		}
 		select {
-		case <-c.changed:
-		case <-retired:
-			retired = nil
-		case <-c.written:
-			// Dead, and nothing can come any more.
-			if t, _ := c.oldest(); t == nil {
-				return
-			}
+		case <-answered:
+		case <-changed:
+		case <-left:
+			left = nil
+		case e, ok := <-c.closed:
+			c.end(e, ok)
+			return
+		case <-overdue.C:
+			armed = false
+			c.expire()
+		case <-stop:
+			stop = nil
+			c.abandon()
 		}
 	}
 }
 
-// oldest returns the oldest message that waits for the broker's word, and
-// whether there is nothing at all.
-func (c *channel) oldest() (t *try, idle bool) {
+// sweep decides what is answered at the head, and returns the oldest message
+// that is not. ended says that the AMQP channel has ended, or is about to.
+func (c *channel) sweep() (head *Pending, ended bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, t := range c.inflight {
-		if t.confirmation != nil {
-			return t, false
+	for p := c.flight.first; p != nil; p = c.flight.first {
+		if p.confirmation == nil { // the writer is at it
+			return nil, false
 		}
+		select {
+		case <-p.confirmation.Done():
+		default:
+			return p, false
+		}
+		if !p.confirmation.Acked() && c.amqp.IsClosed() {
+			return nil, true
+		}
+		c.settle(p, c.outcome(p))
 	}
-	return nil, len(c.inflight) == 0 && len(c.requests) == 0
+	return nil, false
 }
 
-// follow waits until t is decided, or the broker's time for it is up.
-func (c *channel) follow(t *try, overdue *time.Timer) {
-	select {
-	case <-t.confirmation.Done():
-		_ = c.decide(t)
-	case <-c.sender.ctx.Done():
-		// Close has waited long enough. Closing the AMQP channel resolves
-		// everything.
-		c.close()
-		<-t.confirmation.Done()
-		_ = c.decide(t)
-	case <-overdue.C:
-		// The timer is shared by all messages, and set when it has fired and
-		// not for each: what it was set for may be long over.
-		if left := Timeout - time.Since(t.sent); left > 0 {
-			overdue.Reset(left)
-			return
-		}
-		overdue.Reset(0)
-		// New messages should not wait behind it, and a confirm that comes yet
-		// is for nobody.
-		c.sender.retire(c)
-		c.retire()
-		c.expire(t)
-	}
-}
-
-// expire gives up waiting for t.
-func (c *channel) expire(t *try) {
+func (c *channel) idle() bool {
 	c.mu.Lock()
-	if t.decided {
+	defer c.mu.Unlock()
+	return c.flight.first == nil
+}
+
+// end notes why the AMQP channel has ended, and decides what is in flight.
+func (c *channel) end(e *amqp.Error, ok bool) {
+	var why error
+	if ok && e.Server {
+		why = e
+	} else {
+		// The connection has ended, and the session knows more.
+		<-c.session.Done()
+		why = c.session.Err()
+	}
+	c.mu.Lock()
+	for c.writing { // what the writer is at may be to blame, or not be sent
 		c.mu.Unlock()
+		<-c.changed
+		c.mu.Lock()
+	}
+	defer c.mu.Unlock()
+	c.why = why
+	c.blame(e)
+	close(c.dead)
+	for p := c.flight.first; p != nil; p = c.flight.first {
+		c.settle(p, c.outcome(p))
+	}
+}
+
+// blame finds the message because of which the broker has closed the channel.
+// The caller holds mu.
+func (c *channel) blame(e *amqp.Error) {
+	if e == nil || !e.Server {
 		return
 	}
-	t.result = errNoConfirm
-	c.remove(t)
-	c.mu.Unlock()
-	t.pending.finish()
-	t.told <- struct{}{}
+	for p := c.flight.last; p != nil; p = p.prev {
+		fault, every := faultOf(e, &p.message)
+		if fault == nil {
+			continue
+		}
+		if p.fault = fault; !every {
+			// Those before it may have been taken while that was still possible.
+			return
+		}
+	}
 }
 
+// expire gives up what has waited too long for its confirm. New messages should
+// not wait behind it, and a confirm that comes yet is for nobody.
+func (c *channel) expire() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for p := c.flight.first; p != nil && time.Since(p.sent) >= c.sender.timeout; p = c.flight.first {
+		if p.confirmation != nil && p.confirmation.Acked() { // behind one that was not
+			c.settle(p, c.outcome(p))
+			continue
+		}
+		c.retire()
+		c.giveUp(p, unknown(fmt.Errorf("no confirm within %v", c.sender.timeout)))
+	}
+}
+
+// abandon gives up everything: Close has waited long enough.
+func (c *channel) abandon() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for p := c.flight.first; p != nil; p = c.flight.first {
+		c.giveUp(p, unknown(ErrClosed))
+	}
+}
+
+// close closes the AMQP channel. If the broker does not answer, that goes on
+// without us, and the session looks after it.
 func (c *channel) close() {
-	_ = c.session.Do(context.Background(), c.amqp.Close)
+	if _, blocked := c.session.Blocked(); blocked != nil {
+		return // it cannot answer; the channel ends with the connection
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), farewell)
+	defer cancel()
+	_ = c.session.Do(ctx, c.amqp.Close)
 }

@@ -2,8 +2,6 @@ package confirm
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -12,155 +10,104 @@ import (
 
 // Pending is a message on its way.
 type Pending struct {
-	sender  *Sender
-	message Message
-	batch   *batch
+	sender   *Sender
+	message  Message
+	frameMax int // that it was checked for
+	batch    *batch
+	state    atomic.Int32
 
-	try *try // the present one
-
-	finished atomic.Bool
-}
-
-// try is one try to publish a message on one channel. A message whose channel
-// dies before its turn is tried again, with another try: the old channel may
-// still come across the old one.
-type try struct {
-	pending *Pending
-	channel *channel
-	state   atomic.Int32
-	// told gets a token when the channel's writer is done with the message,
-	// with confirmation or err set, and another if the broker's time is up.
+	// told gets a token when the caller should look: when the message was begun,
+	// and confirmation is set, or when it is decided otherwise than by that.
 	told chan struct{}
-	err  error
 
-	// Below: under channel.mu, until decided.
-	confirmation *amqp.DeferredConfirmation
+	// Below: under channel.mu from the moment it is begun until it is decided,
+	// and for the caller once told.
+	channel      *channel
+	prev, next   *Pending // in flight on the channel
 	sent         time.Time
+	confirmation *amqp.DeferredConfirmation
 	returned     *ReturnedError
+	fault        error // why the broker closed the channel because of it
 	decided      bool
 	result       error
 }
 
-// The states of a try. Its owner may take it back while it is queued; once the
-// writer has begun, the broker may have the message.
+// The states of a message. Its caller may take it back while it is queued; once
+// the writer has begun, the broker may have it. The writer puts it back to
+// queued if the client has certainly not written it whole.
 const (
 	queued int32 = iota
 	begun
 	takenBack
 )
 
-// errNotBegun is a publish that the client refused before it wrote anything.
-var errNotBegun = errors.New("not begun")
-
-// enqueue puts p on the live channel. An error means that it was not sent.
-func (p *Pending) enqueue(ctx context.Context) error {
-	for {
-		c, err := p.sender.channel(ctx)
-		if err != nil {
-			return notSent(err)
-		}
-		if err := p.message.check(c.session.FrameMax()); err != nil {
-			return err
-		}
-		select {
-		case c.slots <- struct{}{}:
-		case <-c.dead:
-			continue
-		case <-c.retired:
-			continue
-		case <-ctx.Done():
-			return c.notSent(ctx)
-		}
-		p.try = &try{pending: p, channel: c, told: make(chan struct{}, 2)}
-		c.requests <- p.try // has room for every slot
-		return nil
-	}
-}
-
-// Wait waits for the outcome until ctx ends; see Sender.Send.
+// Wait waits for the outcome until ctx ends; see Sender.Send. It may be called
+// once. If nobody calls it the message is sent all the same.
 func (p *Pending) Wait(ctx context.Context) error {
-	for {
-		again, err := p.try.await(ctx)
-		if again {
-			if err = p.enqueue(ctx); err == nil {
-				continue
-			}
-			p.finish()
-			return err
-		}
-		// What the writer has begun stays in flight until the broker decides,
-		// or the end of the channel, and is finished then.
-		if p.try.state.Load() != begun {
-			p.finish()
-		}
-		return err
-	}
-}
-
-// await waits for the outcome of one try; again says that its channel died
-// before the message was begun.
-func (t *try) await(ctx context.Context) (again bool, err error) {
-	c := t.channel
 	select {
-	case <-t.told:
-	case <-c.dead:
-		if t.state.CompareAndSwap(queued, takenBack) {
-			return true, nil
-		}
-		<-t.told // the writer is at it, and its connection is dead
+	case <-p.told:
 	case <-ctx.Done():
-		if t.state.CompareAndSwap(queued, takenBack) {
-			return false, c.notSent(ctx)
+		if p.state.CompareAndSwap(queued, takenBack) {
+			p.sender.finish(p) // the writer frees the slot
+			return p.sender.notSent(ctx)
 		}
 		select {
-		case <-t.told:
+		case <-p.told:
 		default:
-			return false, unknown(context.Cause(ctx))
+			return unknown(context.Cause(ctx))
 		}
 	}
-	switch {
-	case errors.Is(t.err, errNotBegun):
-		return true, nil
-	case t.err != nil:
-		return false, unknown(t.err)
+	if p.confirmation == nil {
+		return p.result
 	}
 	select {
-	case <-t.confirmation.Done():
-		return false, c.decide(t)
-	case <-t.told:
-		return false, errNoConfirm
+	case <-p.confirmation.Done():
+		return p.channel.decide(ctx, p)
+	case <-p.told:
+		return p.result
 	case <-ctx.Done():
-		select {
-		case <-t.confirmation.Done(): // in the same moment
-			return false, c.decide(t)
-		default:
-			return false, unknown(context.Cause(ctx))
-		}
+	}
+	select {
+	case <-p.confirmation.Done(): // in the same moment
+		return p.channel.decide(ctx, p)
+	default:
+		return unknown(context.Cause(ctx))
 	}
 }
 
-var errNoConfirm = unknown(fmt.Errorf("no confirm within %v", Timeout))
-
-// finish takes p out of what Flush waits for.
-func (p *Pending) finish() {
-	if p.finished.Swap(true) {
-		return
+// fail decides a message that was not begun.
+func (p *Pending) fail(why error) {
+	if p.state.CompareAndSwap(queued, begun) {
+		p.result = notSent(why)
+		p.told <- struct{}{}
+		p.sender.finish(p)
 	}
-	s := p.sender
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if p.batch.n--; p.batch.n == 0 && p.batch.last {
-		close(p.batch.done)
-		s.sweep()
-	}
+	<-p.sender.slots
 }
 
-func notSent(why error) error { return fmt.Errorf("not sent: %w", why) }
+// flight is what is in flight on a channel, oldest first.
+type flight struct{ first, last *Pending }
 
-// notSent says why the message was not sent until ctx ended.
-func (c *channel) notSent(ctx context.Context) error {
-	if _, blocked := c.session.Blocked(); blocked != nil {
-		return notSent(fmt.Errorf("%w (%w)", blocked, context.Cause(ctx)))
+func (f *flight) add(p *Pending) {
+	p.prev, p.next = f.last, nil
+	if f.last == nil {
+		f.first = p
+	} else {
+		f.last.next = p
 	}
-	return notSent(context.Cause(ctx))
+	f.last = p
+}
+
+func (f *flight) remove(p *Pending) {
+	if p.prev == nil {
+		f.first = p.next
+	} else {
+		p.prev.next = p.next
+	}
+	if p.next == nil {
+		f.last = p.prev
+	} else {
+		p.next.prev = p.prev
+	}
+	p.prev, p.next = nil, nil
 }

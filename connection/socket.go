@@ -1,0 +1,68 @@
+package connection
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"sync"
+	"time"
+)
+
+// socket is a network connection that bounds every write, which the client does
+// not do: against a broker that has stopped reading it would wait for ever, and
+// everyone else who wants to write with it. It also remembers how reading and
+// writing ended, which the client does not tell.
+type socket struct {
+	net.Conn
+	timeout time.Duration
+
+	mu       sync.Mutex
+	readErr  error // the first
+	writeErr error // the first
+}
+
+func (s *socket) Read(b []byte) (int, error) {
+	n, err := s.Conn.Read(b)
+	if err != nil {
+		s.note(&s.readErr, err)
+	}
+	return n, err
+}
+
+func (s *socket) Write(b []byte) (int, error) {
+	err := s.SetWriteDeadline(time.Now().Add(s.timeout))
+	n := 0
+	if err == nil {
+		n, err = s.Conn.Write(b)
+	}
+	if err != nil {
+		s.note(&s.writeErr, err)
+		// A frame may have left by half, so nothing can follow it. The client
+		// would notice at its next write, which may be far away.
+		_ = s.Close()
+	}
+	return n, err
+}
+
+func (s *socket) note(first *error, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if *first == nil {
+		*first = err
+	}
+}
+
+// silence returns an error if a deadline passed: the broker sent nothing, not
+// even heartbeats, or took nothing. Otherwise it returns nil.
+func (s *socket) silence() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case errors.Is(s.writeErr, os.ErrDeadlineExceeded):
+		return fmt.Errorf("%w: it has read nothing for %v", errNoAnswer, s.timeout)
+	case errors.Is(s.readErr, os.ErrDeadlineExceeded):
+		return fmt.Errorf("%w: it has sent nothing, not even heartbeats", errNoAnswer)
+	}
+	return nil
+}
