@@ -61,7 +61,8 @@ func Retry(err error) Outcome { return Outcome{kind: KindRetry, err: err, pc: ca
 // RetryAfter is [Retry] with a wait of the handler's own, such as the
 // Retry-After of an API that failed. It uses up an attempt. The handler runs
 // again between d and d plus a second, or d and a twentieth if that is longer,
-// as far as the main queue is empty then. Without a positive d it is Retry.
+// as far as the main queue is empty then. Without a positive d it is Retry; more
+// than a year is a year.
 func RetryAfter(d time.Duration, err error) Outcome {
 	return Outcome{kind: KindRetry, err: err, delay: max(0, d), pc: caller()}
 }
@@ -73,9 +74,10 @@ func Error(err error) Outcome { return Outcome{kind: KindError, err: err, pc: ca
 
 // Defer says that now is not the time: a rate limit was hit, or a service is
 // being maintained. The message is delivered again as after [RetryAfter], but
-// as the same attempt. Without a positive d it waits a second. A message that
-// has been deferred for longer than Config.MaxAge goes to the error queue with
-// reason "expired". err says why; it may be nil.
+// as the same attempt. Without a positive d it waits a second; more than a year
+// is a year. A message that is deferred once more, Config.MaxAge or longer after
+// the first time, goes to the error queue with reason "expired". err says why;
+// it may be nil.
 func Defer(d time.Duration, err error) Outcome {
 	if d <= 0 {
 		d = time.Second

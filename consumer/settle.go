@@ -58,13 +58,14 @@ func settle(r result, s header.State, policy retry.Policy, maxAge time.Duration,
 	case KindAck:
 		v.fate, v.failure = done, 0
 	case KindError:
-		v.fate, v.reason = errored, monitoring.ReasonRejected
+		v.fate, v.reason, v.failure = errored, monitoring.ReasonRejected, monitoring.FailureReturned
 	case KindDefer:
-		v.fate, v.wait, v.composed, v.deferred, v.failure = held, o.delay, true, true, 0
 		if since := s.DeferredSince; !since.IsZero() && now.Sub(since) >= maxAge {
-			v.fate, v.reason = errored, monitoring.ReasonExpired
+			v.fate, v.reason, v.failure = errored, monitoring.ReasonExpired, monitoring.FailureReturned
 			v.err = expired(o.err, now.Sub(since))
+			break
 		}
+		v.fate, v.wait, v.composed, v.deferred, v.failure = held, min(o.delay, header.MaxWait), true, true, 0
 	default: // KindRetry
 		wait, more := policy.Wait(s.Attempt)
 		switch {
@@ -73,7 +74,7 @@ func settle(r result, s header.State, policy retry.Policy, maxAge time.Duration,
 		case !more:
 			v.fate, v.reason = errored, monitoring.ReasonExhausted
 		case o.delay > 0:
-			v.fate, v.wait, v.composed = held, o.delay, true
+			v.fate, v.wait, v.composed = held, min(o.delay, header.MaxWait), true
 		default:
 			v.fate, v.wait = held, wait
 		}
@@ -97,5 +98,7 @@ func (v *verdict) target(p *topology.Plan, now time.Time) (q topology.Retry, not
 		return q, time.Time{}, time.Time{}
 	}
 	slack := topology.Slack(v.wait)
-	return p.Compose(v.wait, slack), now.Add(v.wait), now.Add(v.wait + slack)
+	// The headers count milliseconds, and must not end the wait early.
+	notBefore = now.Add(v.wait + time.Millisecond - 1).Truncate(time.Millisecond)
+	return p.Compose(v.wait, slack), notBefore, notBefore.Add(slack)
 }

@@ -33,7 +33,7 @@ type delivery struct {
 func (e *epoch) newDelivery(in amqp.Delivery) *delivery {
 	d := &delivery{Delivery: in, epoch: e, ctx: e.handling}
 	var ignored []string
-	d.state, ignored = header.Read(in.Headers, e.queue)
+	d.state, ignored = header.Read(in.Headers, e.queue, time.Now())
 	a := &d.about
 	a.Queue = e.queue
 	a.MessageID, a.Type = in.MessageId, in.Type

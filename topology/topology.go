@@ -94,7 +94,7 @@ const (
 )
 
 // rungs are what arbitrary waits are composed of. Six queues reach from a
-// second to a day in at most a dozen steps.
+// second to a day in at most 14 steps.
 var rungs = []time.Duration{
 	time.Second, 5 * time.Second, 30 * time.Second, 3 * time.Minute, 20 * time.Minute, 2 * time.Hour,
 }
@@ -193,8 +193,9 @@ func Slack(d time.Duration) time.Duration { return max(time.Second, d/20) }
 // Compose returns the next retry queue for a message that still has to wait for
 // left, and may be late by slack. It is the one that ends the wait in time, if
 // there is one; else the longest that does not exceed it; else the shortest
-// there is.
+// there is. Of a plan without retry queues it is the zero Retry.
 func (p *Plan) Compose(left, slack time.Duration) Retry {
+	left = max(0, left)
 	var within, below, shortest *Retry
 	for _, list := range [][]Retry{p.Retry, p.Rungs} {
 		for i := range list {
@@ -207,7 +208,7 @@ func (p *Plan) Compose(left, slack time.Duration) Retry {
 				if below == nil || r.Wait > below.Wait {
 					below = r
 				}
-			case r.Wait <= left+slack:
+			case r.Wait-left <= slack: // not left+slack: headers may say anything
 				if within == nil || r.Wait < within.Wait {
 					within = r
 				}
@@ -219,8 +220,10 @@ func (p *Plan) Compose(left, slack time.Duration) Retry {
 		return *within
 	case below != nil:
 		return *below
-	default:
+	case shortest != nil:
 		return *shortest
+	default:
+		return Retry{}
 	}
 }
 

@@ -100,13 +100,22 @@ type State struct {
 	OriginExchange, OriginKey string
 }
 
-// maxAttempt bounds the attempt number. Beyond it, nobody counted.
-const maxAttempt = math.MaxInt32
+const (
+	// maxAttempt bounds the attempt number. Beyond it, nobody counted.
+	maxAttempt = math.MaxInt32
+
+	// MaxWait is the longest wait. A header that asks for more is not ours, and
+	// would keep its message from ever being handled.
+	MaxWait = 366 * 24 * time.Hour
+
+	// clockSkew is how much the clocks of hosts are believed to differ.
+	clockSkew = time.Hour
+)
 
 // Read reads the state from headers. Headers that cannot be used are taken as
 // absent, and their names are returned. It never fails: headers are input from
 // anyone.
-func Read(headers map[string]any, queue string) (s State, ignored []string) {
+func Read(headers map[string]any, queue string, now time.Time) (s State, ignored []string) {
 	s.Attempt = 1
 	if len(headers) == 0 {
 		return s, nil
@@ -132,16 +141,20 @@ func Read(headers map[string]any, queue string) (s State, ignored []string) {
 		}
 	}
 	for _, t := range []struct {
-		name string
-		to   *time.Time
+		name   string
+		to     *time.Time
+		latest time.Time
 	}{
-		{Due, &s.Due}, {NotBefore, &s.NotBefore}, {NotAfter, &s.NotAfter}, {DeferredSince, &s.DeferredSince},
+		{Due, &s.Due, now.Add(MaxWait + clockSkew)},
+		{NotBefore, &s.NotBefore, now.Add(MaxWait + clockSkew)},
+		{NotAfter, &s.NotAfter, now.Add(2 * MaxWait)},
+		{DeferredSince, &s.DeferredSince, now.Add(clockSkew)},
 	} {
 		v, present := headers[t.name]
 		if !present {
 			continue
 		}
-		if n, ok := Int(v); ok && n > 0 && n < maxMilli {
+		if n, ok := Int(v); ok && n > 0 && n <= t.latest.UnixMilli() {
 			*t.to = time.UnixMilli(n)
 		} else {
 			ignore(t.name)
@@ -150,14 +163,15 @@ func Read(headers map[string]any, queue string) (s State, ignored []string) {
 	for _, t := range []struct {
 		name string
 		to   *string
+		fits func(string) bool
 	}{
-		{FirstFailure, &s.FirstFailure}, {OriginExchange, &s.OriginExchange}, {OriginKey, &s.OriginKey},
+		{FirstFailure, &s.FirstFailure, isStamp}, {OriginExchange, &s.OriginExchange, isShort}, {OriginKey, &s.OriginKey, isShort},
 	} {
 		v, present := headers[t.name]
 		if !present {
 			continue
 		}
-		if v, ok := text(v); ok && len(v) <= math.MaxUint8 {
+		if v, ok := text(v); ok && t.fits(v) {
 			*t.to = v
 		} else {
 			ignore(t.name)
@@ -173,8 +187,16 @@ func Read(headers map[string]any, queue string) (s State, ignored []string) {
 	return s, ignored
 }
 
-// maxMilli is a time in the year 9999, beyond which times do not print.
-const maxMilli = 253402300799000
+func isStamp(s string) bool {
+	if len(s) > len(time.RFC3339Nano) { // before looking at all of it
+		return false
+	}
+	_, err := time.Parse(time.RFC3339Nano, s)
+	return err == nil
+}
+
+// isShort tells whether s can be an exchange's name, or a key.
+func isShort(s string) bool { return len(s) <= math.MaxUint8 }
 
 // texts keeps the last few short texts of list.
 func texts(list []any) []any {

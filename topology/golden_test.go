@@ -1,0 +1,130 @@
+package topology_test
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/warren-mq/warren/topology"
+)
+
+var update = flag.Bool("update", false, "write testdata anew; a changed argument breaks every rolling deployment")
+
+// What is declared is a public contract: RabbitMQ refuses a queue that is declared with other arguments than before. If
+// this test fails, the change is wrong, not the file.
+func TestArgumentsStayAsTheyAre(t *testing.T) {
+	waits := []time.Duration{250 * time.Millisecond, time.Second, 90 * time.Second, 24 * time.Hour}
+	for _, kind := range []topology.Type{topology.Quorum, topology.Classic} {
+		t.Run(string(kind), func(t *testing.T) {
+			got := render(topology.Tiers("orders", kind, waits))
+			file := filepath.Join("testdata", string(kind)+".txt")
+			if *update {
+				if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got != string(want) {
+				t.Errorf("the plan has changed. It is:\n%s\nand was:\n%s", got, want)
+			}
+		})
+	}
+}
+
+// render prints the queues in the order of declaring, with the type that each argument has in AMQP.
+func render(p topology.Plan) string {
+	var b strings.Builder
+	show := func(q topology.Queue) {
+		fmt.Fprintln(&b, q.Name)
+		for _, name := range slices.Sorted(maps.Keys(q.Args)) {
+			switch v := q.Args[name].(type) {
+			case string:
+				fmt.Fprintf(&b, "  %s = S %q\n", name, v)
+			case int64:
+				fmt.Fprintf(&b, "  %s = l %d\n", name, v)
+			default:
+				fmt.Fprintf(&b, "  %s = ? %T\n", name, v)
+			}
+		}
+	}
+	for _, q := range p.Queues() {
+		show(q)
+	}
+	fmt.Fprintln(&b, "\n# when first needed")
+	for _, r := range p.Rungs {
+		show(r.Queue)
+	}
+	return b.String()
+}
+
+func TestPlanIsReadableAsJSON(t *testing.T) {
+	b, err := json.Marshal(topology.Tiers("q", topology.Quorum, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`"error":{"name":"q.error"`, `"retry":[]`, `"rungs":[{"name":"q.retry.1s"`, `"wait":1000000000`} {
+		if !strings.Contains(string(b), want) {
+			t.Errorf("%s is not in %s", want, b)
+		}
+	}
+}
+
+func TestFindKnowsEveryQueue(t *testing.T) {
+	p := topology.Tiers("orders", topology.Quorum, []time.Duration{time.Minute})
+	for _, name := range []string{"orders", "orders.error", "orders.retry.1m0s", "orders.retry.1s", "orders.retry.2h0m0s"} {
+		if q, ok := p.Find(name); !ok || q.Name != name {
+			t.Errorf("%s is not found", name)
+		}
+	}
+	for _, name := range []string{"", "order", "orders.retry.2m0s"} {
+		if _, ok := p.Find(name); ok {
+			t.Errorf("%s is found", name)
+		}
+	}
+	if r, ok := p.Exactly(time.Minute); !ok || r.Name != "orders.retry.1m0s" {
+		t.Errorf("the queue for a minute is %q", r.Name)
+	}
+	if _, ok := p.Exactly(time.Second); ok {
+		t.Error("a rung is taken for one of the policy's queues")
+	}
+}
+
+func TestCheckName(t *testing.T) {
+	waits := []time.Duration{time.Minute}
+	for _, test := range []struct {
+		name, queue, want string
+	}{
+		{"a plain one", "orders", ""},
+		{"any text", "Größe/α.β-γ {1}", ""},
+		{"empty", "", "no name"},
+		{"reserved", "amq.orders", "reserved"},
+		{"not text", "or\xffders", "not text"},
+		{"with a zero byte", "or\x00ders", "not text"},
+		{"the longest", strings.Repeat("x", 255-len(".retry.20m0s")), ""},
+		{"longer", strings.Repeat("x", 256-len(".retry.20m0s")), "has 244 bytes; at most 243 are possible"},
+		{"endless", strings.Repeat("x", 1<<20), "at most 243"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			err := topology.CheckName(test.queue, waits)
+			switch {
+			case test.want == "" && err != nil:
+				t.Error(err)
+			case test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)):
+				t.Errorf("the error is %v, want one with %q", err, test.want)
+			}
+		})
+	}
+	if err := topology.CheckName(strings.Repeat("x", 243), []time.Duration{1193*time.Hour + 2*time.Minute + 47*time.Second + 295*time.Millisecond}); err == nil {
+		t.Error("a wait with a long name is not counted")
+	}
+}
