@@ -110,9 +110,9 @@ func TestCheckName(t *testing.T) {
 		{"reserved", "amq.orders", "reserved"},
 		{"not text", "or\xffders", "not text"},
 		{"with a zero byte", "or\x00ders", "not text"},
-		{"the longest", strings.Repeat("x", 255-len(".retry.20m0s")), ""},
-		{"longer", strings.Repeat("x", 256-len(".retry.20m0s")), "has 244 bytes; at most 243 are possible"},
-		{"endless", strings.Repeat("x", 1<<20), "at most 243"},
+		{"the longest", strings.Repeat("x", 255-len(".retry.2h0m0s")), ""},
+		{"longer", strings.Repeat("x", 256-len(".retry.2h0m0s")), "has 243 bytes; at most 242 are possible"},
+		{"endless", strings.Repeat("x", 1<<20), "at most 242"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			err := topology.CheckName(test.queue, waits)
@@ -124,7 +124,7 @@ func TestCheckName(t *testing.T) {
 			}
 		})
 	}
-	if err := topology.CheckName(strings.Repeat("x", 243), []time.Duration{1193*time.Hour + 2*time.Minute + 47*time.Second + 295*time.Millisecond}); err == nil {
+	if err := topology.CheckName(strings.Repeat("x", 242), []time.Duration{1193*time.Hour + 2*time.Minute + 47*time.Second + 295*time.Millisecond}); err == nil {
 		t.Error("a wait with a long name is not counted")
 	}
 }
