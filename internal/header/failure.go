@@ -113,11 +113,14 @@ func (f Failure) Fingerprint() string {
 	return hex.EncodeToString(sum[:8])
 }
 
+// word is one with a digit in it.
+const word = `\b[0-9a-zA-Zµ_-]*[0-9][0-9a-zA-Zµ_-]*`
+
 var (
 	variable = regexp.MustCompile(strings.Join([]string{
 		`"[^"]{0,200}"`, `'[^']{0,200}'`, // what is quoted is data
 		`[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}`, // UUID
-		`\b[0-9a-zA-Z_-]*[0-9][0-9a-zA-Z_-]*\b`,                // numbers, ids, 0x..., 3rd
+		word + `(?:[.:]` + word + `)*`,                         // numbers, ids, 0x..., 3.2s, 10.0.0.1:5672
 	}, "|"))
 	spaces = regexp.MustCompile(`\s+`)
 )
@@ -163,19 +166,23 @@ func PanicFrame(stack []byte) string {
 	return ""
 }
 
-// clip cuts s to at most max bytes, between characters, as valid UTF-8.
+// clip cuts s to at most max bytes, between characters, and makes it valid
+// UTF-8, which never takes more bytes than it had.
 func clip(s string, max int) string {
-	if len(s) > max {
-		s = s[:max]
-		for len(s) > 0 && !utf8.RuneStart(s[len(s)-1]) {
-			s = s[:len(s)-1]
-		}
-		if r, n := utf8.DecodeLastRuneInString(s); r == utf8.RuneError && n == 1 {
-			s = s[:len(s)-1]
-		}
-		s += "…"
+	const more = "…"
+	if len(s) <= max {
+		return strings.ToValidUTF8(s, "?")
 	}
-	return strings.ToValidUTF8(s, "\uFFFD")
+	s = s[:max-len(more)]
+	for i := len(s) - 1; i >= max-len(more)-utf8.UTFMax && i >= 0; i-- {
+		if utf8.RuneStart(s[i]) { // of the last character, which may be cut
+			if !utf8.FullRuneInString(s[i:]) {
+				s = s[:i]
+			}
+			break
+		}
+	}
+	return strings.ToValidUTF8(s, "?") + more
 }
 
 // ClipStack cuts a stack.
