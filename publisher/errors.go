@@ -23,10 +23,11 @@ var (
 	// The details, if the broker gave them, are a [*ReturnedError].
 	ErrUnroutable = confirm.ErrUnroutable
 
-	// ErrRefused: the broker did not take the message: a queue that it was
-	// routed to is full, or cannot be reached now. Where it was routed to
-	// several queues, others may have it. Publish it again, with the same id,
-	// after a pause.
+	// ErrRefused: the broker did not take the message. A queue that it was routed
+	// to is full, or cannot be reached now; where it was routed to several,
+	// others may have it. Publish it again, with the same id, after a pause. If
+	// the error wraps an *amqp091.Error, the user may not publish there, or may
+	// not use that UserID: that does not pass by itself.
 	ErrRefused = confirm.ErrRefused
 
 	// ErrBlocked: the broker takes no messages, because it is short of memory or
@@ -34,10 +35,11 @@ var (
 	// again when it takes them, and tell the operator.
 	ErrBlocked = connection.ErrBlocked
 
-	// ErrTooLarge: the body is larger than Config.MaxBody, or the headers and
-	// properties together are larger than what fits into one frame (4 KiB less
-	// than the broker's frame_max, normally 124 KiB), or one property is longer
-	// than 255 bytes. Nothing was sent. It will be so again.
+	// ErrTooLarge: the body is larger than Config.MaxBody, or than the broker
+	// takes; or the headers and properties together are larger than what fits
+	// into one frame (4 KiB less than the broker's frame_max, normally 124 KiB);
+	// or one property is longer than 255 bytes. The broker does not have the
+	// message. It will be so again.
 	ErrTooLarge = confirm.ErrTooLarge
 
 	// ErrEncode: the message cannot be written: the codec does not take the

@@ -2,6 +2,7 @@ package publisher
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"time"
@@ -77,7 +78,11 @@ func (p *Publisher) launch(ctx context.Context, m *Message, f *flight) (*confirm
 	if sent.Headers, err = table(headers); err != nil {
 		return nil, err
 	}
-	return p.sender.Begin(ctx, sent)
+	pending, err := p.sender.Begin(ctx, sent)
+	if errors.Is(err, confirm.ErrHeader) {
+		err = cannotEncode("%w", err)
+	}
+	return pending, err
 }
 
 // start tells the Starter, and returns the headers with what it added.
@@ -100,6 +105,10 @@ func (p *Publisher) start(f *flight, m *Message) map[string]any {
 func (f *flight) wait() {
 	if f.pending != nil {
 		f.err = f.pending.Wait(f.bound)
+		if errors.Is(f.err, ErrUnknown) && errors.Is(f.err, ErrClosed) {
+			// It is not an ErrClosed: that would mean that nothing was sent.
+			f.err = fmt.Errorf("%w: the publisher was closed meanwhile", ErrUnknown)
+		}
 	}
 	f.took = time.Since(f.began)
 }

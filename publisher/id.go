@@ -31,7 +31,7 @@ func (s *ids) next(now time.Time) string {
 	_, _ = rand.Read(id[8:]) // never fails
 	head := stamp>>12<<16 | 7<<12 | stamp&0xfff
 	binary.BigEndian.PutUint64(id[:8], uint64(head))
-	id[8] = 0b10<<6 | id[8]&0b111111                 // the variant
+	id[8] = 0b10<<6 | id[8]&0b111111 // the variant
 
 	var text [36]byte
 	for i, at := 0, 0; i < len(id); i++ {

@@ -22,9 +22,10 @@ type Message struct {
 	Body any
 
 	// Exchange and Key are where it goes. An empty Exchange is the default one,
-	// where Key is the name of a queue. An exchange must exist: otherwise the
-	// broker closes the channel, and what else is in flight on this Publisher
-	// becomes unknown. It does the same to a user who may not publish to it.
+	// where Key is the name of a queue. An exchange must exist, and the user may
+	// have to be allowed to publish to it: otherwise the message is an
+	// ErrUnroutable or ErrRefused, the broker closes the channel, and what else
+	// is in flight on this Publisher becomes unknown.
 	Exchange, Key string
 
 	// Headers are the application's. Values may be nil, bool, string, []byte,
@@ -58,8 +59,8 @@ type Message struct {
 	// AppID names the program that publishes. Empty means Config.AppID.
 	AppID string
 	// UserID must be the user of the connection, whom the broker then vouches
-	// for. It closes the channel on any other, and what else is in flight on
-	// this Publisher becomes unknown.
+	// for. On any other it closes the channel: the message is an ErrRefused, and
+	// what else is in flight on this Publisher becomes unknown.
 	UserID string
 
 	// Expiration is for how long the message may wait in its queue. The broker

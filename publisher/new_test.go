@@ -114,7 +114,7 @@ func TestACallWithoutADeadlineEndsAfterTheTimeout(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	}
-	if took := time.Since(began); n != 2 || took < 200*time.Millisecond || took > 5*time.Second {
+	if took := time.Since(began); n != 2 || took < 100*time.Millisecond || took > 5*time.Second {
 		t.Errorf("%d results took %v", n, took)
 	}
 }

@@ -23,7 +23,7 @@
 //
 //	              broker has it   publish it again?
 //	ErrUnknown    perhaps         yes, with the same id; see below
-//	ErrRefused    no              yes, later
+//	ErrRefused    no              yes, later; see there
 //	ErrBlocked    no              yes, later
 //	ErrUnroutable no              once there is a queue
 //	ErrClosed     no              with another Publisher
@@ -204,8 +204,9 @@ func (p *Publisher) Flush(ctx context.Context) error {
 // of those in flight is known. It waits until ctx ends, or for Config.Timeout
 // if ctx has no deadline; the error is that of ctx, and what was in flight then
 // is unknown. The Publisher is closed all the same, and nothing of it is left
-// running; with a broker that does not answer, getting there takes some seconds
-// more. Close may be called more than once. It does not close the connection.
+// running, unless it is held up in a write to a broker that does not read, which
+// ends with the connection. Close may be called more than once. It does not
+// close the connection.
 func (p *Publisher) Close(ctx context.Context) error {
 	ctx, cancel := p.bound(ctx)
 	defer cancel()
