@@ -145,10 +145,10 @@ func (c *Consumer) Plan() topology.Plan { return c.plan }
 // done. The values of ctx reach the handlers; its end does not: they have
 // Config.Drain to finish.
 //
-// Run waits for the broker for as long as it takes. It returns early, with a
-// [*DeclareError], only if the broker refuses the first declaration or
-// subscription. Whatever fails later is told to the monitor and by Health, and
-// tried again.
+// Run waits for the broker for as long as it takes. It returns early only if the
+// broker refuses the first declaration or subscription, with a [*DeclareError],
+// or if the connection is closed by Close, with [connection.ErrClosed]. Whatever
+// else fails is told to the monitor and by Health, and tried again.
 //
 // When it has stopped it returns nil or, if messages that it had taken are not
 // settled, a [*DrainError]. Nothing of it is left running then, but for the
@@ -164,15 +164,15 @@ func (c *Consumer) Run(ctx context.Context) error {
 }
 
 // Stop stops a running consumer as the end of Run's context does, but within
-// the deadline of ctx: handlers' contexts end early enough. It waits for Run
-// and returns what Run returns; nil if the consumer does not run.
+// the deadline of ctx: handlers' contexts end early enough. If the consumer is
+// stopping already, that is hastened. Stop waits for Run and returns what Run
+// returns; nil if the consumer does not run, and then it has no effect.
 func (c *Consumer) Stop(ctx context.Context) error {
 	r := c.state.current()
 	if r == nil {
 		return nil
 	}
 	r.stop(ctx)
-	<-r.done
 	return r.err
 }
 
@@ -232,7 +232,12 @@ func (c *Consumer) Health() error {
 
 // switchTo asks the running consumer to pause or resume, and waits until it has.
 func (c *Consumer) switchTo(ctx context.Context, pausing bool, reached func(*state) bool) error {
-	c.state.update(func(s *state) { s.pausing = pausing })
+	c.state.update(func(s *state) {
+		s.pausing = pausing
+		// Only the running consumer knows when it is paused. That it was once
+		// does not count any more after Resume.
+		s.paused = s.paused && pausing
+	})
 	for {
 		c.state.mu.Lock()
 		running, other, done := c.state.run != nil, c.state.pausing != pausing, reached(&c.state)

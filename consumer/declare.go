@@ -105,17 +105,17 @@ func (r *run) declareMissing(ctx context.Context, name string) error {
 // ask takes the steps on a channel of their own, since a refusal closes it, and
 // each under the session's own deadline.
 func ask(ctx context.Context, s *connection.Session, steps []step) error {
-	ch, err := s.Channel(ctx)
+	ch, err := openChannel(ctx, s)
 	if err != nil {
 		return err
 	}
+	defer ch.close()
 	for _, step := range steps {
-		if err := s.Do(ctx, func() error { return step.do(ch) }); err != nil {
-			_ = s.Do(context.WithoutCancel(ctx), ch.Close)
+		if err := ch.ask(ctx, step.do); err != nil {
 			return declareError(step.verb, step.name, err)
 		}
 	}
-	return s.Do(ctx, ch.Close)
+	return nil
 }
 
 // inequivalent is RabbitMQ's text for a queue that exists with other arguments.

@@ -1,6 +1,7 @@
 package consumer
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -11,7 +12,7 @@ import (
 )
 
 // dispatch is the one place where a received message is given to a worker. It
-// returns nil when the consumer shall stop, and otherwise what ended the epoch.
+// returns when the consumer shall stop, or else with what ended the epoch.
 //
 // It takes a delivery from the client's buffer only when it has given away the
 // one before. So what has not started is still in the client's buffer, but for
@@ -55,7 +56,16 @@ func (e *epoch) dispatch() error {
 			e.acks.flush()
 		case reason := <-e.closed:
 			return e.why(reason)
-		case <-e.cancels: // the deliveries end, too; ended tells
+		case tag, ok := <-e.cancels:
+			if !ok {
+				e.cancels = nil // the channel has closed
+				continue
+			}
+			// Now, and not when what is buffered has been worked off: that may
+			// take long, and nothing new comes.
+			if n := len(e.subs); n > 0 && e.subs[n-1].tag == tag && !e.subs[n-1].leaving {
+				return e.cancelledByBroker()
+			}
 		case <-e.stopping.Done():
 			return nil
 		}
@@ -72,16 +82,17 @@ func (e *epoch) attend() error {
 	workers := e.state.workers
 	e.state.mu.Unlock()
 	if workers != e.workers {
+		was := e.prefetch
 		e.workers = workers
 		e.prefetch, _ = e.config.prefetch(workers)
-		if len(e.subs) > 0 && !e.narrow {
+		if e.prefetch != was && e.subscribed() && !e.narrow {
 			if err := e.widen(); err != nil {
 				return err
 			}
 		}
-		e.acks.resize(e.prefetch, e.workers)
+		e.acks.resize(e.window(), e.workers)
 	}
-	if len(e.subs) == 0 {
+	if !e.subscribed() {
 		if err := e.subscribe(true); err != nil {
 			return err
 		}
@@ -90,26 +101,33 @@ func (e *epoch) attend() error {
 	return nil
 }
 
+// window is how many deliveries the broker sends ahead.
+func (e *epoch) window() int {
+	if e.narrow {
+		return 1
+	}
+	return e.prefetch
+}
+
 // rest ends the subscription while the consumer pauses or is overloaded.
 func (e *epoch) rest(pausing, overloaded bool) error {
-	if err := e.cancel(0); err != nil {
-		return err
-	}
 	reason := ErrPaused
 	if overloaded {
 		reason = ErrStuck
-		// Nobody is there to work it off. Others may have it.
-		if e.next != nil {
-			d := e.next
-			e.next = nil
-			e.handBack(d)
-		}
 	}
 	if e.state.isSubscribed() {
 		e.state.setReady(false, reason)
 	}
+	if overloaded {
+		// Nobody is there to work it off. Others may have it.
+		if err := e.handBackBuffered(e.stopping); err != nil {
+			return err
+		}
+	} else if err := e.cancel(e.stopping, 0); err != nil {
+		return err
+	}
 	if pausing && len(e.subs) == 0 && e.open.Load() == 0 {
-		e.setPaused(true)
+		e.nowPaused()
 	}
 	return nil
 }
@@ -118,15 +136,18 @@ func (e *epoch) rest(pausing, overloaded bool) error {
 func (e *epoch) ended() error {
 	s := e.subs[0]
 	e.subs = e.subs[1:]
-	if s.cancelled {
+	switch {
+	case s.leaving:
 		return nil
-	}
-	select {
-	case reason := <-e.closed:
-		return e.why(reason)
+	case e.IsClosed():
+		return e.why(<-e.closed) // about to come, if it is not there yet
 	default:
-		return fmt.Errorf("%w to %s: was the queue deleted?", ErrCancelled, e.queue)
+		return e.cancelledByBroker()
 	}
+}
+
+func (e *epoch) cancelledByBroker() error {
+	return fmt.Errorf("%w to %s: was the queue deleted?", ErrCancelled, e.queue)
 }
 
 // mayRun tells whether d may be given to a worker now. One that may be what
@@ -183,17 +204,19 @@ func (e *epoch) receive(in amqp.Delivery) error {
 }
 
 // handBackBuffered ends the subscription, and hands back what no worker has.
-func (e *epoch) handBackBuffered() {
+func (e *epoch) handBackBuffered(ctx context.Context) error {
 	if e.next != nil {
 		d := e.next
 		e.next = nil
 		e.handBack(d)
 	}
-	if err := e.cancel(0); err != nil {
-		e.end(err)
-		return
+	if err := e.cancel(ctx, 0); err != nil {
+		return err
 	}
 	for _, s := range e.subs {
+		if s.deliveries == nil {
+			continue // it has not come about
+		}
 		for in := range s.deliveries { // ends with the cancellation, or the channel
 			d := e.newDelivery(in)
 			e.acks.received(in.DeliveryTag)
@@ -202,4 +225,5 @@ func (e *epoch) handBackBuffered() {
 		}
 	}
 	e.subs = nil
+	return nil
 }

@@ -7,7 +7,6 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
@@ -19,11 +18,10 @@ import (
 // with it; the next epoch starts afresh.
 type epoch struct {
 	*run
-	session *connection.Session
-	channel *amqp.Channel
+	*channel
 	acks    *acks
 	closed  <-chan *amqp.Error // one error, then closed
-	cancels <-chan string      // tags that the broker cancelled; only drained
+	cancels <-chan string      // tags that the broker cancelled
 
 	// handling is the parent of the contexts of this epoch's handlers. It ends
 	// with the epoch.
@@ -50,13 +48,14 @@ type epoch struct {
 type subscription struct {
 	tag        string
 	deliveries <-chan amqp.Delivery
-	cancelled  bool // by us
+	leaving    bool // we have begun to cancel it
+	left       bool // and the broker has said that it is
 }
 
 // openEpoch connects, declares and subscribes.
 func (r *run) openEpoch() (*epoch, error) {
-	ctx, cancel := context.WithCancel(r.stopping)
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(r.stopping)
+	defer cancel(nil)
 	r.opening.Store(&cancel)
 	defer r.opening.Store(nil)
 	if pausing, _ := r.wanted(); pausing {
@@ -69,11 +68,11 @@ func (r *run) openEpoch() (*epoch, error) {
 	if err := r.declare(ctx, session); err != nil {
 		return nil, err
 	}
-	channel, err := session.Channel(ctx)
+	channel, err := openChannel(ctx, session)
 	if err != nil {
 		return nil, err
 	}
-	e := &epoch{run: r, session: session, channel: channel}
+	e := &epoch{run: r, channel: channel}
 	e.handling, e.endHandling = context.WithCancelCause(r.handling)
 	e.over, e.setOver = context.WithCancel(context.Background())
 	e.closed = channel.NotifyClose(make(chan *amqp.Error, 1))
@@ -82,7 +81,7 @@ func (r *run) openEpoch() (*epoch, error) {
 	e.workers = r.state.workers
 	r.state.mu.Unlock()
 	e.prefetch, _ = r.config.prefetch(e.workers)
-	e.acks = newAcks(channel, e.prefetch, e.workers)
+	e.acks = newAcks(channel.Channel, e.prefetch, e.workers)
 	if err := e.subscribe(true); err != nil {
 		e.end(err)
 		return nil, err
@@ -102,15 +101,20 @@ func (e *epoch) subscribe(narrow bool) error {
 		n = 1
 	}
 	s := &subscription{tag: fmt.Sprintf("%.100s/%d/%d", e.host, os.Getpid(), consumerTags.Add(1))}
-	err := e.session.Do(e.stopping, func() error {
-		if err := e.channel.Qos(n, 0, false); err != nil {
+	err := e.ask(e.stopping, func(ch *amqp.Channel) error {
+		if err := ch.Qos(n, 0, false); err != nil {
 			return err
 		}
-		deliveries, err := e.channel.Consume(e.queue, s.tag, false, false, false, false, nil)
+		deliveries, err := ch.Consume(e.queue, s.tag, false, false, false, false, nil)
 		s.deliveries = deliveries
 		return err
 	})
 	if err != nil {
+		if e.stopping.Err() != nil {
+			// It may come about yet. Draining cancels it, and hands back what it
+			// brings.
+			e.subs = append(e.subs, s)
+		}
 		return declareError("consume", e.queue, err)
 	}
 	e.narrow = narrow && e.prefetch > 1
@@ -119,19 +123,24 @@ func (e *epoch) subscribe(narrow bool) error {
 	return nil
 }
 
+// subscribed tells whether there is a subscription that goes on.
+func (e *epoch) subscribed() bool {
+	return len(e.subs) > 0 && !e.subs[len(e.subs)-1].leaving
+}
+
 // cancel ends the subscriptions that are not ended yet, but for the last keep.
 // What they have been sent already is still delivered.
-func (e *epoch) cancel(keep int) error {
+func (e *epoch) cancel(ctx context.Context, keep int) error {
 	for _, s := range e.subs[:max(0, len(e.subs)-keep)] {
-		if s.cancelled {
+		if s.left {
 			continue
 		}
-		s.cancelled = true
-		// Not with the context that stops the consumer: this is how it stops.
-		err := e.session.Do(context.Background(), func() error { return e.channel.Cancel(s.tag, false) })
+		s.leaving = true
+		err := e.ask(ctx, func(ch *amqp.Channel) error { return ch.Cancel(s.tag, false) })
 		if err != nil {
 			return fmt.Errorf("cancel the subscription to %s: %w", e.queue, err)
 		}
+		s.left = true
 	}
 	return nil
 }
@@ -141,13 +150,15 @@ func (e *epoch) widen() error {
 	if err := e.subscribe(false); err != nil {
 		return err
 	}
-	return e.cancel(1)
+	return e.cancel(e.stopping, 1)
 }
 
 func (e *epoch) nowReady() {
-	e.state.update(func(s *state) { s.overloaded = false })
-	e.setPaused(false)
 	e.state.setReady(true, nil)
+	if e.toldPaused {
+		e.toldPaused = false
+		e.observe(e.handling, monitoring.ConsumerResumed{Queue: e.queue})
+	}
 	e.observe(e.handling, monitoring.ConsumerReady{Queue: e.queue, Workers: e.workers, Prefetch: e.prefetch})
 }
 
@@ -166,6 +177,17 @@ func (e *epoch) why(reason *amqp.Error) error {
 	}
 }
 
+// lostConnection tells whether err, which ended the channel, ended the whole
+// connection.
+func (e *epoch) lostConnection(err error) bool {
+	if e.session.Err() != nil {
+		return true
+	}
+	// The session may not have noticed yet.
+	var reason *amqp.Error
+	return errors.As(err, &reason) && !reason.Recover && !errors.Is(err, amqp.ErrClosed)
+}
+
 // end ends the epoch because of err, and returns how many deliveries it leaves
 // to the broker. Handlers that run learn of it through their contexts.
 func (e *epoch) end(err error) (open int) {
@@ -180,7 +202,7 @@ func (e *epoch) end(err error) (open int) {
 	e.endHandling(lost(err))
 	e.setOver()
 	e.dropBuffered()
-	e.closeChannel()
+	e.channel.close()
 	return open
 }
 
@@ -194,18 +216,10 @@ func (e *epoch) err() error {
 	return e.cause
 }
 
-// close ends the epoch of a consumer that has stopped.
-func (e *epoch) close() {
+// finish ends the epoch of a consumer that has stopped.
+func (e *epoch) finish() {
 	e.acks.flush()
 	e.end(ErrDraining)
-}
-
-// closeChannel closes the channel without waiting long: what it leaves behind
-// ends with the session.
-func (e *epoch) closeChannel() {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	_ = e.session.Do(ctx, e.channel.Close)
 }
 
 // dropBuffered forgets what has not been given to a worker. The broker, which

@@ -59,7 +59,8 @@ func (p *pool) start() {
 
 // fill starts the workers that are missing. The caller holds mu.
 func (p *pool) fill() {
-	for !p.closed && p.alive < p.target {
+	// Those that are stuck beyond the limit are not replaced.
+	for !p.closed && p.alive < p.target-max(0, p.stuck-p.limit()) {
 		p.alive++
 		go p.work()
 	}
@@ -80,11 +81,12 @@ func (p *pool) resize(n int) {
 	}
 }
 
-// overloaded tells whether as many handlers as allowed are stuck.
-func (p *pool) overloaded() bool {
+// overloaded returns how many handlers are stuck, and whether they are as many as
+// allowed.
+func (p *pool) overloaded() (stuck int, overloaded bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.stuck >= p.limit()
+	return p.stuck, p.stuck >= p.limit()
 }
 
 // limit is how many handlers may be stuck. The caller holds mu.
@@ -131,6 +133,12 @@ func (p *pool) work() {
 		shrunk := p.shrunk
 		p.mu.Unlock()
 		for resized := false; !resized; {
+			select {
+			case <-shrunk: // first of all: it may have been busy since
+				resized = true
+				continue
+			default:
+			}
 			select {
 			case d := <-p.jobs:
 				if !p.run.handle(w, d) {
@@ -278,6 +286,8 @@ func (p *pool) giveUpStuck(now time.Time) (next time.Duration) {
 			continue
 		}
 		w.givenUp = now
+		// The handler may return from now on, and what it returned is told.
+		d.identify()
 		w.mu.Unlock()
 		p.replace(w, d, now)
 	}
@@ -291,18 +301,15 @@ func (p *pool) replace(w *worker, d *delivery, now time.Time) {
 	stuck, limit := p.stuck, p.limit()
 	// w is not counted any more; whether it is replaced is the limit's to say.
 	p.alive--
-	if stuck <= limit {
-		p.fill()
-	}
+	p.fill()
 	p.mu.Unlock()
 	p.release()
 	stack := stackOf(w.id)
 	e := monitoring.Stuck{Delivery: d.about, Running: now.Sub(d.started), Stack: stack, Abandoned: stuck, Limit: limit}
 	p.run.observe(d.ctx, e)
-	if stuck == limit {
+	if stuck >= limit {
 		p.run.state.update(func(s *state) { s.overloaded = true })
-		p.run.observe(p.run.handling, monitoring.ConsumerOverloaded{Queue: p.run.queue, Stuck: stuck})
-		p.run.wake()
+		p.run.wake() // to tell, and to take no more
 	}
 	p.run.conclude(d, result{outcome: Retry(errStuck(now.Sub(d.started))), failure: monitoring.FailureStuck, stack: stack})
 }

@@ -36,12 +36,20 @@ type run struct {
 
 	stopping context.Context // ends when the consumer shall stop
 	halt     context.CancelFunc
-	opening  atomic.Pointer[context.CancelFunc] // interrupts openEpoch
-	hurry    atomic.Pointer[context.Context]    // that of Stop: bounds draining
+	// soft ends when draining has lasted so long that handlers are told to give
+	// up, and hard when Run must return, whatever they do.
+	soft, hard   context.Context
+	hurry, force context.CancelFunc
+	opening      atomic.Pointer[context.CancelCauseFunc] // interrupts openEpoch
 
-	moves   sync.WaitGroup // goroutines that settle
-	open    atomic.Int64   // deliveries taken and not settled
-	started bool           // there has been an epoch
+	moves sync.WaitGroup // goroutines that settle
+	open  atomic.Int64   // deliveries taken and not settled
+
+	// Below: the loop's.
+	started    bool // there has been an epoch
+	overloaded bool // and told
+	toldPaused bool
+	failures   int // in a row
 
 	done chan struct{} // closed when Run returns, with err
 	err  error
@@ -53,6 +61,8 @@ func newRun(ctx context.Context, c *Consumer, workers int) *run {
 	r.handling, r.giveUp = context.WithCancelCause(values)
 	r.settling, r.abandon = context.WithCancelCause(values)
 	r.stopping, r.halt = context.WithCancel(ctx)
+	r.soft, r.hurry = context.WithCancel(context.Background())
+	r.hard, r.force = context.WithCancel(context.Background())
 	r.sender = confirm.New(c.conn, settleWindow)
 	r.pool = newPool(r, workers)
 	return r
@@ -70,16 +80,26 @@ func (r *run) wake() {
 	}
 }
 
+// stop stops the consumer within the deadline of ctx, also one that is stopping
+// already, and waits until Run returns.
 func (r *run) stop(ctx context.Context) {
-	r.hurry.CompareAndSwap(nil, &ctx)
+	if at, ok := ctx.Deadline(); ok {
+		left := time.Until(at)
+		defer time.AfterFunc(left-min(drainGrace, left/4), r.hurry).Stop()
+	}
+	defer context.AfterFunc(ctx, func() {
+		r.hurry()
+		r.force()
+	})()
 	r.halt()
+	<-r.done
 }
 
 // interrupt ends an openEpoch that waits for the broker, since the consumer
 // shall pause.
 func (r *run) interrupt() {
 	if cancel := r.opening.Load(); cancel != nil {
-		(*cancel)()
+		(*cancel)(ErrPaused)
 	}
 }
 
@@ -96,41 +116,34 @@ func (r *run) settled() {
 func (r *run) loop() error {
 	defer r.halt()
 	r.pool.start()
-	failures := 0
-	for {
-		if !r.mayConsume() {
-			return r.drain(nil)
-		}
+	for r.mayConsume() {
 		e, err := r.openEpoch()
 		if err == nil {
 			r.started = true
 			began := time.Now()
 			err = e.dispatch()
-			if err == nil {
+			if r.stopping.Err() != nil {
 				return r.drain(e)
 			}
 			if time.Since(began) > steady {
-				failures = 0
+				r.failures = 0
 			}
-			open := e.end(err)
-			if !r.again(err, open, &failures) {
-				return r.drain(nil)
-			}
+			// What was refused now may be declared in the next epoch: not a
+			// refusal yet.
+			l := loss{err: err, connection: e.lostConnection(err)}
+			l.unhandled = e.end(err)
+			r.again(l)
 			continue
 		}
-		if r.stopping.Err() != nil {
-			return r.drain(nil)
-		}
-		if pausing, _ := r.wanted(); pausing {
-			continue // that is what interrupted it
-		}
-		if errors.Is(err, connection.ErrClosed) || !r.started && isRefusal(err) {
+		switch {
+		case r.stopping.Err() != nil, errors.Is(err, ErrPaused):
+		case errors.Is(err, connection.ErrClosed) || !r.started && isRefusal(err):
 			return errors.Join(err, r.drain(nil))
-		}
-		if !r.again(err, 0, &failures) {
-			return r.drain(nil)
+		default:
+			r.again(loss{err: err, refused: isRefusal(err)})
 		}
 	}
+	return r.drain(nil)
 }
 
 const (
@@ -141,39 +154,48 @@ const (
 	pauseAfter = 8 // doublings from minPause to maxPause
 )
 
-// again tells why there is no subscription, and waits before the next try. It
-// returns false if the consumer shall stop.
-func (r *run) again(err error, open int, failures *int) bool {
-	refused := isRefusal(err)
+// loss is a subscription that ended, or did not come about.
+type loss struct {
+	err        error
+	connection bool // the connection is lost, and not just the channel
+	refused    bool // trying again will hardly help
+	unhandled  int  // deliveries that the broker takes back
+}
+
+// again tells why there is no subscription, and waits before the next try.
+func (r *run) again(l loss) {
+	unreadable := errors.Is(l.err, ErrUnreadable)
 	var pause time.Duration
 	switch {
-	case errors.Is(err, ErrUnreadable):
-		// The broker's delivery limit ends this; waiting longer would not.
-		pause = minPause
-	case refused:
+	case l.refused:
 		pause = slowRetry
+	case unreadable, l.connection:
+		// Who dials again waits long enough, if need be. And what is unreadable
+		// goes away with the broker's delivery limit: waiting longer would only
+		// put that off.
+		pause = minPause
 	default:
-		pause = min(minPause<<min(*failures, pauseAfter), maxPause)
-		*failures++
+		pause = min(minPause<<min(r.failures, pauseAfter), maxPause)
+		r.failures++
 	}
 	pause -= rand.N(pause/2 + 1)
-	r.state.update(func(s *state) { s.unreadable = s.unreadable || errors.Is(err, ErrUnreadable) })
-	r.state.setReady(false, err)
+	r.state.update(func(s *state) { s.unreadable = s.unreadable || unreadable })
+	r.state.setReady(false, l.err)
 	r.observe(r.handling, monitoring.ConsumerLost{
-		Queue: r.queue, Err: err, Refused: refused, Unhandled: open, Next: pause,
+		Queue: r.queue, Err: l.err, Refused: l.refused, Unhandled: l.unhandled, Next: pause,
 	})
 	t := time.NewTimer(pause)
 	defer t.Stop()
 	for {
 		select {
 		case <-t.C:
-			return true
+			return
 		case <-r.wakeup:
 			if pausing, _ := r.wanted(); pausing {
-				return true
+				return
 			}
 		case <-r.stopping.Done():
-			return false
+			return
 		}
 	}
 }
@@ -190,7 +212,7 @@ func (r *run) mayConsume() bool {
 			return true
 		}
 		if pausing && r.open.Load() == 0 {
-			r.setPaused(true)
+			r.nowPaused()
 		}
 		select {
 		case <-r.wakeup:
@@ -208,17 +230,28 @@ func (r *run) wanted() (pausing, overloaded bool) {
 	workers := r.state.workers
 	r.state.mu.Unlock()
 	r.pool.resize(workers)
-	return pausing, r.pool.overloaded()
+	stuck, overloaded := r.pool.overloaded()
+	if overloaded != r.overloaded {
+		r.overloaded = overloaded
+		r.state.update(func(s *state) { s.overloaded = overloaded })
+		if overloaded {
+			r.observe(r.handling, monitoring.ConsumerOverloaded{Queue: r.queue, Stuck: stuck})
+		}
+	}
+	return pausing, overloaded
 }
 
-func (r *run) setPaused(paused bool) {
-	was := false
-	r.state.update(func(s *state) { was, s.paused = s.paused, paused })
-	switch {
-	case paused && !was:
+// nowPaused notes that nothing is taken and nothing in work any more, unless
+// that is no longer wanted.
+func (r *run) nowPaused() {
+	paused := false
+	r.state.update(func(s *state) {
+		s.paused = s.pausing
+		paused = s.paused
+	})
+	if paused && !r.toldPaused {
+		r.toldPaused = true
 		r.observe(r.handling, monitoring.ConsumerPaused{Queue: r.queue})
-	case !paused && was:
-		r.observe(r.handling, monitoring.ConsumerResumed{Queue: r.queue})
 	}
 }
 
@@ -226,34 +259,29 @@ func (r *run) setPaused(paused bool) {
 // and stops everything. e is the living epoch, if there is one.
 func (r *run) drain(e *epoch) error {
 	began := time.Now()
+	defer time.AfterFunc(r.config.Drain, r.hurry).Stop()
 	r.state.setReady(false, ErrDraining)
 	r.observe(r.handling, monitoring.ConsumerStopping{Queue: r.queue, Running: r.pool.running()})
-	limit, hard := r.config.Drain, context.Background()
-	if stop := r.hurry.Load(); stop != nil {
-		hard = *stop
-		if at, ok := hard.Deadline(); ok {
-			left := time.Until(at)
-			limit = max(0, min(limit, left-min(drainGrace, left/4)))
-		}
-	}
 	if e != nil {
-		e.handBackBuffered()
+		if err := e.handBackBuffered(r.soft); err != nil && r.soft.Err() == nil {
+			e.end(err)
+		}
 		e.acks.hurry()
 	}
-	if !r.waitSettled(limit, hard, e) {
+	if !r.waitSettled(r.soft, e) {
 		r.giveUp(ErrDraining)
-		r.waitSettled(drainGrace, hard, e)
+		grace, cancel := context.WithTimeout(r.hard, drainGrace)
+		r.waitSettled(grace, e)
+		cancel()
 	}
 	err := r.finish(e)
 	r.observe(context.WithoutCancel(r.handling), monitoring.ConsumerStopped{Queue: r.queue, Err: err, Took: time.Since(began)})
 	return err
 }
 
-// waitSettled waits until every delivery is settled, for at most d and until
-// hard ends. It returns whether they are.
-func (r *run) waitSettled(d time.Duration, hard context.Context, e *epoch) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
+// waitSettled waits until every delivery is settled, or ctx ends. It returns
+// whether they are.
+func (r *run) waitSettled(ctx context.Context, e *epoch) bool {
 	var closed <-chan *amqp.Error
 	if e != nil {
 		closed = e.closed
@@ -265,9 +293,7 @@ func (r *run) waitSettled(d time.Duration, hard context.Context, e *epoch) bool 
 			// What is running learns of it now, and has less to wait for.
 			closed = nil
 			e.end(e.why(reason))
-		case <-t.C:
-			return r.open.Load() == 0
-		case <-hard.Done():
+		case <-ctx.Done():
 			return r.open.Load() == 0
 		}
 	}
@@ -281,20 +307,36 @@ func (r *run) finish(e *epoch) error {
 	// From here on handlers that still run are on their own.
 	r.giveUp(ErrDraining)
 	r.abandon(ErrDraining)
+	r.pool.wait() // a worker may begin a last move
 	r.moves.Wait()
-	r.pool.wait()
 	unfinished = append(unfinished, r.unsettled()...)
 	if e != nil {
-		e.close()
+		e.finish()
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	// Every move has ended, so nothing of worth is in flight.
-	_ = r.sender.Close(ctx)
+	r.closeSender()
+	r.hurry()
+	r.force()
 	if len(unfinished) > 0 {
 		return &DrainError{Queue: r.queue, Unfinished: unfinished}
 	}
 	return nil
+}
+
+// closeSender closes the sender. Every move has ended, so nothing of worth is in
+// flight. If the broker does not answer, what is left of the sender ends with
+// its connection, and Run does not wait for that.
+func (r *run) closeSender() {
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		ctx, cancel := context.WithTimeout(context.Background(), goodbye)
+		defer cancel()
+		_ = r.sender.Close(ctx)
+	}()
+	select {
+	case <-closed:
+	case <-time.After(2 * goodbye):
+	}
 }
 
 // unsettled names the messages whose outcome could not be carried out.

@@ -19,6 +19,7 @@ type state struct {
 
 	paused     bool
 	subscribed bool
+	since      time.Time // when subscribed was last set
 	overloaded bool
 	reason     error // why not subscribed
 	unreadable bool
@@ -95,11 +96,12 @@ func (s *state) setReady(subscribed bool, reason error) {
 		case !subscribed && s.subscribed:
 			s.ready = make(chan struct{})
 		}
-		s.subscribed, s.reason = subscribed, reason
+		s.subscribed, s.reason, s.since = subscribed, reason, time.Now()
 	})
 }
 
-// patient is for how long a settlement may fail before Health tells.
+// patient is for how long a settlement may fail before Health tells, and a
+// subscription must last until nothing is taken for unreadable any more.
 const patient = 10 * time.Second
 
 func (s *state) health(now time.Time) error {
@@ -110,7 +112,7 @@ func (s *state) health(now time.Time) error {
 		return ErrNotRunning
 	case s.overloaded:
 		return ErrStuck
-	case s.unreadable:
+	case s.unreadable && !(s.subscribed && now.Sub(s.since) >= patient):
 		return ErrUnreadable
 	case s.pausing:
 		return ErrPaused

@@ -116,7 +116,8 @@ func (r *run) handle(w *worker, d *delivery) (stay bool) {
 		again = r.config.Immediate
 	}
 	for {
-		res = r.runOnce(d)
+		res = result{}
+		r.runOnce(d, &res)
 		if again == 0 || res.outcome.kind != KindRetry || res.outcome.delay > 0 || res.reason != "" || ctx.Err() != nil {
 			return
 		}
@@ -124,16 +125,14 @@ func (r *run) handle(w *worker, d *delivery) (stay bool) {
 	}
 }
 
-// runOnce runs the handler once, contained.
-func (r *run) runOnce(d *delivery) (res result) {
-	// If the handler ends its goroutine, what handle concludes with is the
-	// zero result: so the panic is noted where its deferred function sees it.
+// runOnce runs the handler once, contained. It notes the result instead of
+// returning it: if the handler ends its goroutine, runOnce does not return.
+func (r *run) runOnce(d *delivery, res *result) {
 	execute.Guard(func() {
 		res.outcome, res.reason = r.execute(d.ctx, d)
 	}, func(p *execute.Panic) {
-		res = result{outcome: Outcome{err: p}, failure: monitoring.FailurePanic, stack: p.Stack}
+		*res = result{outcome: Outcome{err: p}, failure: monitoring.FailurePanic, stack: p.Stack}
 	})
-	return res
 }
 
 // late tells of an outcome that came after its handler had been given up.

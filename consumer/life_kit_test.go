@@ -1,0 +1,380 @@
+package consumer_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/warren-mq/warren/connection"
+	"github.com/warren-mq/warren/consumer"
+	"github.com/warren-mq/warren/internal/rabbitmq"
+	"github.com/warren-mq/warren/topology"
+)
+
+// wires are the network connections that a kit's connection opens. Tests cut and hold them.
+type wires struct {
+	// dialled, if set, gets each new one; before it is used.
+	dialled func(*wire)
+
+	mu    sync.Mutex
+	live  map[*wire]struct{}
+	held  chan struct{} // not nil while nothing that arrives is passed on; then closed
+	down  bool          // no dial succeeds
+	dials int
+}
+
+// wire is one of them.
+type wire struct {
+	net.Conn
+	all      *wires
+	received atomic.Int64 // bytes
+	sent     atomic.Int64
+	cutAt    atomic.Int64 // cut when so many bytes were received, or sent if negative; 0: never
+}
+
+func newWires() *wires { return &wires{live: map[*wire]struct{}{}} }
+
+func (w *wires) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	w.mu.Lock()
+	w.dials++
+	down := w.down
+	w.mu.Unlock()
+	if down {
+		return nil, fmt.Errorf("dial %s: the test has unplugged it", address)
+	}
+	conn, err := new(net.Dialer).DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	one := &wire{Conn: conn, all: w}
+	if w.dialled != nil {
+		w.dialled(one)
+	}
+	w.mu.Lock()
+	w.live[one] = struct{}{}
+	w.mu.Unlock()
+	return one, nil
+}
+
+// cut resets every connection, as a broken cable would, and returns how many there were.
+func (w *wires) cut() int {
+	w.mu.Lock()
+	live := w.live
+	w.live = map[*wire]struct{}{}
+	w.mu.Unlock()
+	for one := range live {
+		one.cut()
+	}
+	return len(live)
+}
+
+// unplug cuts, and lets no dial succeed until plug.
+func (w *wires) unplug() {
+	w.mu.Lock()
+	w.down = true
+	w.mu.Unlock()
+	w.cut()
+}
+
+func (w *wires) plug() {
+	w.mu.Lock()
+	w.down = false
+	w.mu.Unlock()
+}
+
+// hold keeps back what the broker says, until release: it does not answer.
+func (w *wires) hold() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.held = make(chan struct{})
+}
+
+func (w *wires) release() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.held != nil {
+		close(w.held)
+		w.held = nil
+	}
+}
+
+// sent returns how many bytes the living ones have sent.
+func (w *wires) sent() (n int64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for one := range w.live {
+		n += one.sent.Load()
+	}
+	return n
+}
+
+func (w *wire) cut() {
+	if tcp, ok := w.Conn.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0)
+	}
+	_ = w.Conn.Close()
+}
+
+func (w *wire) Read(b []byte) (int, error) {
+	n, err := w.Conn.Read(b)
+	w.all.mu.Lock()
+	held := w.all.held
+	w.all.mu.Unlock()
+	if held != nil && err == nil {
+		<-held
+	}
+	if at := w.cutAt.Load(); at > 0 && w.received.Load()+int64(n) >= at {
+		n = max(0, int(at-w.received.Load()))
+		w.cut()
+	}
+	w.received.Add(int64(n))
+	return n, err
+}
+
+func (w *wire) Write(b []byte) (int, error) {
+	if at := -w.cutAt.Load(); at > 0 && w.sent.Load()+int64(len(b)) >= at {
+		b = b[:max(0, int(at-w.sent.Load()))]
+		n, _ := w.Conn.Write(b)
+		w.sent.Add(int64(n))
+		w.cut()
+		return n, net.ErrClosed
+	}
+	n, err := w.Conn.Write(b)
+	w.sent.Add(int64(n))
+	return n, err
+}
+
+func (w *wire) Close() error {
+	w.all.mu.Lock()
+	delete(w.all.live, w)
+	w.all.mu.Unlock()
+	return w.Conn.Close()
+}
+
+// newKitOver is newKit over wires.
+func newKitOver(tb testing.TB, w *wires) *kit {
+	tb.Helper()
+	return newKitAtOver(tb, rabbitmq.URL(tb), w)
+}
+
+func newKitAtOver(tb testing.TB, url string, w *wires) *kit {
+	tb.Helper()
+	k := &kit{TB: tb, url: url, queue: rabbitmq.Name(tb, "c"), events: newEvents()}
+	k.conn = openOver(tb, url, w, k.events)
+	return k
+}
+
+// openOver connects over wires, and dials again soon, until the test ends.
+func openOver(tb testing.TB, url string, w *wires, e *events) *connection.Connection {
+	tb.Helper()
+	conn, err := connection.New(url, connection.Config{
+		Name: "consumer-life", Monitor: e, Dial: w.dial,
+		MinRedial: 5 * time.Millisecond, MaxRedial: 50 * time.Millisecond,
+	})
+	must(tb, err)
+	tb.Cleanup(func() {
+		w.release()
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		_ = conn.Close(ctx) // some tests leave it cut
+	})
+	return conn
+}
+
+// blocker is a handler that tells of each message and waits for the word to go on.
+type blocker struct {
+	began chan string // ids
+	word  chan consumer.Outcome
+	// ended gets the causes of contexts that ended meanwhile. The handler goes on waiting.
+	ended chan error
+	deaf  bool // it does not look at its context
+
+	mu      sync.Mutex
+	running int
+	most    int // at once
+	total   int
+}
+
+func newBlocker() *blocker {
+	return &blocker{began: make(chan string, 1000), word: make(chan consumer.Outcome, 1000), ended: make(chan error, 1000)}
+}
+
+func (b *blocker) handle(ctx context.Context, m consumer.Message[[]byte]) consumer.Outcome {
+	b.enter()
+	defer b.leave()
+	b.began <- m.ID
+	if b.deaf {
+		return <-b.word
+	}
+	select {
+	case o := <-b.word:
+		return o
+	case <-ctx.Done():
+		b.ended <- context.Cause(ctx)
+		return <-b.word
+	}
+}
+
+func (b *blocker) enter() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.running++
+	b.total++
+	b.most = max(b.most, b.running)
+}
+
+func (b *blocker) leave() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.running--
+}
+
+func (b *blocker) count() (running, most, total int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.running, b.most, b.total
+}
+
+// say lets n handlers return o.
+func (b *blocker) say(n int, o consumer.Outcome) {
+	for range n {
+		b.word <- o
+	}
+}
+
+// receive waits for a value.
+func receive[T any](tb testing.TB, what string, c <-chan T) (v T) {
+	tb.Helper()
+	select {
+	case v = <-c:
+	case <-time.After(patience):
+		tb.Fatalf("waited in vain for %s", what)
+	}
+	return v
+}
+
+// within fails unless f returns in time.
+func within(tb testing.TB, what string, d time.Duration, f func()) (took time.Duration) {
+	tb.Helper()
+	began := time.Now()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f()
+	}()
+	select {
+	case <-done:
+	case <-time.After(d + patience):
+		tb.Fatalf("%s does not return", what)
+	}
+	if took = time.Since(began); took > d {
+		tb.Errorf("%s took %v, more than %v", what, took, d)
+	}
+	return took
+}
+
+// texts are messages with the ids "0" to n-1.
+func texts(n int) []amqp.Publishing {
+	list := make([]amqp.Publishing, n)
+	for i := range list {
+		list[i] = text(fmt.Sprint(i), "x")
+	}
+	return list
+}
+
+// ledger notes which messages were handled.
+type ledger struct {
+	mu      sync.Mutex
+	handled map[string]int
+	running int
+	most    int
+}
+
+func newLedger() *ledger { return &ledger{handled: map[string]int{}} }
+
+func (l *ledger) enter() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.running++
+	l.most = max(l.most, l.running)
+}
+
+// leave notes that the handler of id returned, and whether it said that the message is done.
+func (l *ledger) leave(id string, done bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.running--
+	if done {
+		l.handled[id]++
+	}
+}
+
+func (l *ledger) count() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.handled)
+}
+
+func (l *ledger) highest() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.most
+}
+
+// lost returns which of n messages with the ids "0" to n-1 are neither handled nor in one of the queues, and takes what
+// is there out.
+func (l *ledger) lost(k *kit, n int, queues ...string) []string {
+	k.Helper()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	found := map[string]bool{}
+	for id := range l.handled {
+		found[id] = true
+	}
+	ch := k.channel()
+	for _, q := range queues {
+		for {
+			d, ok, err := ch.Get(q, true)
+			must(k, err)
+			if !ok {
+				break
+			}
+			found[d.MessageId] = true
+		}
+	}
+	var lost []string
+	for i := range n {
+		if id := fmt.Sprint(i); !found[id] {
+			lost = append(lost, id)
+		}
+	}
+	return lost
+}
+
+// settled waits until n messages with the ids "0" to n-1 are handled or in the error queue.
+func (l *ledger) settled(k *kit, n int, patience time.Duration) {
+	k.Helper()
+	deadline := time.Now().Add(patience)
+	for l.count()+k.ready(topology.ErrorQueue(k.queue)) < n {
+		if time.Now().After(deadline) {
+			k.Fatalf("of %d messages only %d are handled, and %d in the error queue, %d in the main queue",
+				n, l.count(), k.ready(topology.ErrorQueue(k.queue)), k.ready(k.queue))
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+// nap sleeps for a random time below d, or until ctx ends.
+func nap(ctx context.Context, d time.Duration) {
+	select {
+	case <-time.After(rand.N(d)):
+	case <-ctx.Done():
+	}
+}
