@@ -218,7 +218,9 @@ func fit(queue string, p amqp.Publishing, frameMax int, optional ...string) conf
 			drop(name)
 		}
 	}
-	p.Headers[header.Cut] = cut
+	if len(cut) > 0 {
+		p.Headers[header.Cut] = cut
+	}
 	if confirm.HeadSize(&p) > frameMax-confirm.HeadRoom {
 		m.Room = tightRoom
 	}

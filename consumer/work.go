@@ -116,7 +116,6 @@ func (r *run) handle(w *worker, d *delivery) (stay bool) {
 		again = r.config.Immediate
 	}
 	for {
-		res = result{}
 		r.runOnce(d, &res)
 		if again == 0 || res.outcome.kind != KindRetry || res.outcome.delay > 0 || res.reason != "" || ctx.Err() != nil {
 			return
@@ -129,7 +128,8 @@ func (r *run) handle(w *worker, d *delivery) (stay bool) {
 // returning it: if the handler ends its goroutine, runOnce does not return.
 func (r *run) runOnce(d *delivery, res *result) {
 	execute.Guard(func() {
-		res.outcome, res.reason = r.execute(d.ctx, d)
+		outcome, reason := r.execute(d.ctx, d)
+		*res = result{outcome: outcome, reason: reason}
 	}, func(p *execute.Panic) {
 		*res = result{outcome: Outcome{err: p}, failure: monitoring.FailurePanic, stack: p.Stack}
 	})
