@@ -55,8 +55,9 @@ func headSize(p *amqp.Publishing) (int, error) {
 	return n + t, err
 }
 
-// maxDepth bounds how deep headers may be nested. Others' parsers recurse.
-const maxDepth = 64
+// maxDepth bounds how deep headers may be nested: this client cannot read what
+// is deeper, and ends the connection of whoever receives it.
+const maxDepth = 32
 
 func tableSize(t map[string]any, depth int) (int, error) {
 	n := 4
@@ -84,11 +85,15 @@ func fieldSize(v any, depth int) (int, error) {
 		return 2, nil
 	case int16, uint16:
 		return 3, nil
-	case int, int32, uint32, float32: // the client sends an int in 32 bits
+	case int, int32, uint32: // the client sends an int in 32 bits
 		return 5, nil
+	case float32:
+		return 5, finite(float64(v))
 	case amqp.Decimal:
 		return 6, nil
-	case int64, float64, time.Time:
+	case float64:
+		return 9, finite(v)
+	case int64, time.Time:
 		return 9, nil
 	case string:
 		return 5 + len(v), nil
@@ -113,4 +118,12 @@ func fieldSize(v any, depth int) (int, error) {
 	default:
 		return 1, fmt.Errorf("%w: AMQP has no type for %T", ErrHeader, v)
 	}
+}
+
+// finite refuses what RabbitMQ cannot read: it ends the connection (541).
+func finite(f float64) error {
+	if math.IsNaN(f) || math.IsInf(f, 0) {
+		return fmt.Errorf("%w: %v is no number that AMQP has", ErrHeader, f)
+	}
+	return nil
 }
