@@ -130,8 +130,7 @@ func TestHeadersOfTheBrokerAreNotSentAgain(t *testing.T) {
 	for _, classic := range []bool{false, true} {
 		k := newKit(t)
 		seen := make(chan message, 20)
-		r := run(k, twice(seen), consumer.Config{Retry: retry.Fixed(1, 100*time.Millisecond), Classic: classic})
-		_ = r
+		run(k, twice(seen), consumer.Config{Retry: retry.Fixed(1, 100*time.Millisecond), Classic: classic})
 		retryQueue := topology.RetryQueue(k.queue, 100*time.Millisecond)
 		forms := map[string]any{
 			"not tables":      []any{"a", int64(4)},
@@ -154,8 +153,8 @@ func TestHeadersOfTheBrokerAreNotSentAgain(t *testing.T) {
 			if d.Headers["warren-attempts"] != int64(2) || d.Headers["warren-reason"] != "rejected" {
 				t.Errorf("classic %v: %s: %v", classic, d.MessageId, d.Headers)
 			}
-			for name := range d.Headers {
-				if strings.HasPrefix(name, "x-") {
+			for name, v := range d.Headers {
+				if strings.HasPrefix(name, "x-") && (name != "x-delivery-count" || v != int64(0)) { // that is the error queue's own
 					t.Errorf("classic %v: %s: %s is sent on", classic, d.MessageId, name)
 				}
 			}
@@ -178,12 +177,12 @@ func TestHostileHeaders(t *testing.T) {
 		return consumer.Ack()
 	}, consumer.Config{})
 	deep := any("end")
-	for range 12 { // the client library reads 32 levels
+	for range 15 { // the client library reads 32 levels
 		deep = amqp.Table{"x": []any{deep}}
 	}
 	values := map[string]any{
 		"nil": nil, "negative": int64(-1), "zero": int64(0), "huge": int64(math.MaxInt64), "smallest": int64(math.MinInt64),
-		"float": 1.5, "NaN": math.NaN(), "infinite": math.Inf(-1), "text": "three", "no text": "\xff\xfe", "bytes": []byte{0},
+		"float": 1.5, "text": "three", "no text": "\xff\xfe", "bytes": []byte{0},
 		"table": amqp.Table{"a": int64(1)}, "array": []any{int64(3)}, "deep": deep, "true": true, "time": time.Unix(1<<40, 0),
 		"decimal": amqp.Decimal{Scale: 255, Value: -1}, "large": strings.Repeat("9", 50_000),
 	}
@@ -230,7 +229,7 @@ func TestHostileHeaders(t *testing.T) {
 		}
 	}
 	for _, id := range []string{
-		"warren-attempt negative", "warren-attempt zero", "warren-attempt NaN", "warren-attempt text", "warren-attempt deep", "warren-attempt large",
+		"warren-attempt negative", "warren-attempt zero", "warren-attempt float", "warren-attempt text", "warren-attempt deep", "warren-attempt large",
 		"warren-not-before huge", "warren-due negative", "warren-queue array", "warren-deferred-since time", "warren-failures text",
 		"warren-first-failure large", "warren-origin-key large", "warren-origin-exchange table",
 	} {
