@@ -140,7 +140,7 @@ func (e *epoch) ended() error {
 	case s.leaving:
 		return nil
 	case e.IsClosed():
-		return e.why(<-e.closed) // about to come, if it is not there yet
+		return e.reason(amqp.ErrClosed)
 	default:
 		return e.cancelledByBroker()
 	}

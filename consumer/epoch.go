@@ -65,6 +65,7 @@ func (r *run) openEpoch() (*epoch, error) {
 	if err != nil {
 		return nil, err
 	}
+	r.latest = session
 	if err := r.declare(ctx, session); err != nil {
 		return nil, err
 	}
@@ -177,15 +178,12 @@ func (e *epoch) why(reason *amqp.Error) error {
 	}
 }
 
-// lostConnection tells whether err, which ended the channel, ended the whole
-// connection.
-func (e *epoch) lostConnection(err error) bool {
-	if e.session.Err() != nil {
-		return true
+// reason returns why the channel was closed if err just says that it is.
+func (e *epoch) reason(err error) error {
+	if errors.Is(err, amqp.ErrClosed) && e.IsClosed() {
+		return e.why(<-e.closed) // about to come, if it is not there yet
 	}
-	// The session may not have noticed yet.
-	var reason *amqp.Error
-	return errors.As(err, &reason) && !reason.Recover && !errors.Is(err, amqp.ErrClosed)
+	return err
 }
 
 // end ends the epoch because of err, and returns how many deliveries it leaves

@@ -15,7 +15,7 @@ import (
 	"github.com/warren-mq/warren/connection"
 	"github.com/warren-mq/warren/consumer"
 	"github.com/warren-mq/warren/internal/rabbitmq"
-	"github.com/warren-mq/warren/topology"
+	"github.com/warren-mq/warren/monitoring"
 )
 
 // wires are the network connections that a kit's connection opens. Tests cut and hold them.
@@ -328,46 +328,34 @@ func (l *ledger) highest() int {
 	return l.most
 }
 
-// lost returns which of n messages with the ids "0" to n-1 are neither handled nor in one of the queues, and takes what
-// is there out.
-func (l *ledger) lost(k *kit, n int, queues ...string) []string {
-	k.Helper()
+// missing returns which of n messages with the ids "0" to n-1 are neither handled nor known to be in the error queue.
+func (l *ledger) missing(k *kit, n int) []string {
+	found := map[string]bool{}
+	for _, e := range of[monitoring.Errored](k.events) {
+		found[e.MessageID] = true
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	found := map[string]bool{}
-	for id := range l.handled {
-		found[id] = true
-	}
-	ch := k.channel()
-	for _, q := range queues {
-		for {
-			d, ok, err := ch.Get(q, true)
-			must(k, err)
-			if !ok {
-				break
-			}
-			found[d.MessageId] = true
-		}
-	}
-	var lost []string
+	var missing []string
 	for i := range n {
-		if id := fmt.Sprint(i); !found[id] {
-			lost = append(lost, id)
+		if id := fmt.Sprint(i); !found[id] && l.handled[id] == 0 {
+			missing = append(missing, id)
 		}
 	}
-	return lost
+	return missing
 }
 
-// settled waits until n messages with the ids "0" to n-1 are handled or in the error queue.
+// settled waits until none is missing.
 func (l *ledger) settled(k *kit, n int, patience time.Duration) {
 	k.Helper()
-	deadline := time.Now().Add(patience)
-	for l.count()+k.ready(topology.ErrorQueue(k.queue)) < n {
-		if time.Now().After(deadline) {
-			k.Fatalf("of %d messages only %d are handled, and %d in the error queue, %d in the main queue",
-				n, l.count(), k.ready(topology.ErrorQueue(k.queue)), k.ready(k.queue))
+	for deadline := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
+		missing := l.missing(k, n)
+		if len(missing) == 0 {
+			return
 		}
-		time.Sleep(50 * time.Millisecond)
+		if time.Now().After(deadline) {
+			k.Fatalf("of %d messages %d are not settled: %v; %d are in the main queue", n, len(missing), missing, k.ready(k.queue))
+		}
 	}
 }
 

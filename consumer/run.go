@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -50,6 +51,7 @@ type run struct {
 	overloaded bool // and told
 	toldPaused bool
 	failures   int // in a row
+	latest     *connection.Session
 
 	done chan struct{} // closed when Run returns, with err
 	err  error
@@ -130,9 +132,8 @@ func (r *run) loop() error {
 			}
 			// What was refused now may be declared in the next epoch: not a
 			// refusal yet.
-			l := loss{err: err, connection: e.lostConnection(err)}
-			l.unhandled = e.end(err)
-			r.again(l)
+			err = e.reason(err)
+			r.again(loss{err: err, unhandled: e.end(err)})
 			continue
 		}
 		switch {
@@ -156,10 +157,9 @@ const (
 
 // loss is a subscription that ended, or did not come about.
 type loss struct {
-	err        error
-	connection bool // the connection is lost, and not just the channel
-	refused    bool // trying again will hardly help
-	unhandled  int  // deliveries that the broker takes back
+	err       error
+	refused   bool // trying again will hardly help
+	unhandled int  // deliveries that the broker takes back
 }
 
 // again tells why there is no subscription, and waits before the next try.
@@ -169,7 +169,7 @@ func (r *run) again(l loss) {
 	switch {
 	case l.refused:
 		pause = slowRetry
-	case unreadable, l.connection:
+	case unreadable, r.lostConnection(l.err):
 		// Who dials again waits long enough, if need be. And what is unreadable
 		// goes away with the broker's delivery limit: waiting longer would only
 		// put that off.
@@ -197,6 +197,27 @@ func (r *run) again(l loss) {
 		case <-r.stopping.Done():
 			return
 		}
+	}
+}
+
+// lostConnection tells whether err, which ended an epoch or kept it from
+// beginning, is the end of the whole connection.
+func (r *run) lostConnection(err error) bool {
+	if r.latest != nil && r.latest.Err() != nil {
+		return true
+	}
+	// The session may not have noticed yet.
+	var (
+		reason *amqp.Error
+		broken *net.OpError
+	)
+	switch {
+	case errors.Is(err, amqp.ErrClosed): // of whatever
+		return false
+	case errors.As(err, &reason):
+		return !reason.Recover
+	default:
+		return errors.As(err, &broken) || errors.Is(err, net.ErrClosed)
 	}
 }
 
