@@ -175,7 +175,7 @@ func newKitAtOver(tb testing.TB, url string, w *wires) *kit {
 func openOver(tb testing.TB, url string, w *wires, e *events) *connection.Connection {
 	tb.Helper()
 	conn, err := connection.New(url, connection.Config{
-		Name: "consumer-life", Monitor: e, Dial: w.dial,
+		Name: "consumer-life", Monitor: e, Dial: w.dial, Heartbeat: 2 * time.Second,
 		MinRedial: 5 * time.Millisecond, MaxRedial: 50 * time.Millisecond,
 	})
 	must(tb, err)

@@ -172,14 +172,21 @@ func TestCutAtEveryStep(t *testing.T) {
 	must(t, err)
 	_, err = k.channel().QueueDeclare(c.Plan().Error.Name, true, false, false, false, c.Plan().Error.Args)
 	must(t, err)
-	const messages = 200
-	k.publish(texts(messages)...)
 	r := start(k, c)
+	messages := 0
+	for ; ; messages += 10 { // until all the cuts are over
+		w.mu.Lock()
+		over := at*stride/2 > until
+		w.mu.Unlock()
+		if over {
+			break
+		}
+		list := texts(messages + 10)
+		k.publish(list[messages:]...)
+		nap(t.Context(), 50*time.Millisecond)
+	}
 	l.settled(k, messages, 2*time.Minute)
 	must(t, r.stop())
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	t.Logf("%d dials", w.dials)
 }
 
 // The broker cannot be reached when Run begins; Run waits.

@@ -1,6 +1,7 @@
 package consumer_test
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"testing"
@@ -26,5 +27,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(child())
 	}
+	// Most tests only wait: for brokers, for retries, for what must not happen.
+	_ = flag.Set("test.parallel", "8")
 	rabbitmq.Main(m)
 }

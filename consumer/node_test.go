@@ -1,0 +1,135 @@
+package consumer_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/warren-mq/warren/consumer"
+	"github.com/warren-mq/warren/internal/rabbitmq"
+	"github.com/warren-mq/warren/monitoring"
+	"github.com/warren-mq/warren/retry"
+)
+
+// What may happen to a broker, to one of our own. One after the other, since a node takes seconds to start.
+func TestBrokerFaults(t *testing.T) {
+	t.Parallel()
+	node := rabbitmq.Private(t, rabbitmq.Options{
+		// Rather than 30 minutes. Only the test of it has handlers that take so long.
+		Advanced: `[{rabbit, [{consumer_timeout, 4000}, {channel_tick_interval, 1000}]}].`,
+	})
+	t.Run("consumer timeout", func(t *testing.T) { testConsumerTimeout(t, node) })
+	t.Run("connections closed", func(t *testing.T) {
+		testFaultUnderLoad(t, node, func() {
+			_, err := node.Ctl(t.Context(), "close_all_connections", "maintenance")
+			must(t, err)
+		})
+	})
+	t.Run("frozen", func(t *testing.T) {
+		testFaultUnderLoad(t, node, func() {
+			must(t, node.Freeze())
+			time.Sleep(4 * time.Second) // longer than one and a half heartbeats
+			must(t, node.Thaw())
+		})
+	})
+	t.Run("restarted in order", func(t *testing.T) {
+		testFaultUnderLoad(t, node, func() { must(t, node.Restart(t.Context())) })
+	})
+	t.Run("killed", func(t *testing.T) {
+		testFaultUnderLoad(t, node, func() {
+			must(t, node.Kill())
+			must(t, node.Restart(t.Context()))
+		})
+	})
+	t.Run("killed while draining", func(t *testing.T) { testKilledWhileDraining(t, node) })
+}
+
+// newNodeKit connects to a node that may go away: what cannot be cleaned up goes with it.
+func newNodeKit(t *testing.T, node *rabbitmq.Node) *kit {
+	t.Helper()
+	return newKitAtOver(t, node.URL(), newWires())
+}
+
+// testFaultUnderLoad lets a fault happen while messages are handled, retried and moved.
+func testFaultUnderLoad(t *testing.T, node *rabbitmq.Node, fault func()) {
+	const workers, messages = 5, 1000
+	k := newNodeKit(t, node)
+	l := newLedger()
+	c, err := consumer.New(k.conn, k.queue, unsteady(l), consumer.Config{
+		Workers: workers, Prefetch: 20, Retry: retry.Fixed(5, time.Second),
+	})
+	must(t, err)
+	r := start(k, c)
+	k.waitReady(r)
+	k.publish(texts(messages)...)
+	must(t, node.Sync(t.Context()))
+	eventually(t, "a part of them", func() bool { return l.count() > messages/10 })
+	fault()
+	k.waitReady(r)
+	if len(of[monitoring.ConsumerLost](k.events)) == 0 {
+		t.Error("nothing was lost: the fault was none")
+	}
+	l.settled(k, messages, time.Minute)
+	if l.highest() > workers {
+		t.Errorf("%d handlers ran at once", l.highest())
+	}
+	must(t, r.Health())
+	must(t, r.stop())
+	k.deleteLater(c.Plan())
+}
+
+// The broker takes a message back from a handler that takes too long for it.
+func testConsumerTimeout(t *testing.T, node *rabbitmq.Node) {
+	k := newNodeKit(t, node)
+	b := newBlocker()
+	r := run(k, b.handle, consumer.Config{Workers: 1, ConsumerTimeout: time.Hour})
+	ready := r.Ready()
+	k.publish(text("a", "x"))
+	receive(t, "the handler", b.began)
+	if cause := receive(t, "the end of its context", b.ended); !errors.Is(cause, consumer.ErrConnectionLost) {
+		t.Errorf("the context ended because of %v", cause)
+	}
+	k.waitReady(r)
+	if r.Ready() == ready {
+		t.Error("Ready is still the same")
+	}
+	b.say(1, consumer.Ack()) // too late
+	receive(t, "the message again", b.began)
+	b.say(1, consumer.Ack())
+	eventually(t, "both ends", func() bool { return k.events.endings("a") == "Lost 1, Acked 1" })
+	if lost := of[monitoring.ConsumerLost](k.events); len(lost) != 1 || lost[0].Unhandled != 1 || lost[0].Refused {
+		t.Errorf("%+v", lost)
+	}
+	// The connection, which others use, has not suffered.
+	if n := len(of[monitoring.Disconnected](k.events)); n > 0 {
+		t.Errorf("%d connections were lost", n)
+	}
+	must(t, r.stop())
+}
+
+// PEER-BUGS, fault 21: Run returns within its deadline when the broker dies meanwhile.
+func testKilledWhileDraining(t *testing.T, node *rabbitmq.Node) {
+	k := newNodeKit(t, node)
+	b := newBlocker()
+	c, err := consumer.New(k.conn, k.queue, b.handle, consumer.Config{Workers: 2, Drain: 20 * time.Second})
+	must(t, err)
+	r := start(k, c)
+	k.waitReady(r)
+	k.publish(texts(2)...)
+	receive(t, "a handler", b.began)
+	receive(t, "another handler", b.began)
+	r.cancel()
+	waitFor[monitoring.ConsumerStopping](k, 1)
+	must(t, node.Kill())
+	for range 2 {
+		if cause := receive(t, "the end of a context", b.ended); !errors.Is(cause, consumer.ErrConnectionLost) {
+			t.Errorf("a context ended because of %v", cause)
+		}
+	}
+	b.say(2, consumer.Retry(context.Canceled))
+	within(t, "Run", 3*time.Second, func() { must(t, r.wait()) })
+	if n := len(of[monitoring.Lost](k.events)); n != 2 {
+		t.Errorf("%d are told as lost", n)
+	}
+}
