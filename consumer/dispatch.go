@@ -205,13 +205,14 @@ func (e *epoch) receive(in amqp.Delivery) error {
 
 // handBackBuffered ends the subscription, and hands back what no worker has.
 func (e *epoch) handBackBuffered(ctx context.Context) error {
-	if e.next != nil {
-		d := e.next
+	// First the cancellation, or what goes back would come again.
+	if err := e.cancel(ctx, 0); err != nil {
+		e.dropBuffered()
+		return err
+	}
+	if d := e.next; d != nil {
 		e.next = nil
 		e.handBack(d)
-	}
-	if err := e.cancel(ctx, 0); err != nil {
-		return err
 	}
 	for _, s := range e.subs {
 		if s.deliveries == nil {

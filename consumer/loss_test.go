@@ -151,7 +151,7 @@ func TestHundredReconnects(t *testing.T) {
 // PEER-BUGS (3): the connection is cut at every step of the protocol, after so many bytes received, or sent.
 func TestCutAtEveryStep(t *testing.T) {
 	t.Parallel()
-	const stride, until = 61, 4000
+	const stride, until = 97, 3000
 	w := newWires()
 	at := 0
 	w.dialled = func(one *wire) {

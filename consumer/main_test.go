@@ -15,7 +15,8 @@ const childVariable = "WARREN_CONSUMER_TEST_CHILD"
 // children are the processes that tests start of this binary, to kill them or to have several: each a function that
 // does what the process is for and returns its exit code. Put new ones here.
 var children = map[string]func() int{
-	"policy": policyChild,
+	"consume": consumeInChild,
+	"policy":  policyChild,
 }
 
 func TestMain(m *testing.M) {
