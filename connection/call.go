@@ -34,7 +34,7 @@ func (s *Session) Open(ctx context.Context, setup func(*amqp.Channel) error) (*a
 	var ch *amqp.Channel
 	err := s.call(ctx, func() (err error) {
 		if ch, err = s.conn.Channel(); err != nil {
-			return fmt.Errorf("open a channel on %s: %w", s.address, s.lost(err))
+			return fmt.Errorf("open a channel on %s: %w", s.address, err)
 		}
 		if err := setup(ch); err != nil {
 			_ = ch.Close()
@@ -122,7 +122,8 @@ func (s *Session) expectAnswer() (answered func()) {
 
 // lost says why the connection is gone where the client says just that it is.
 func (s *Session) lost(err error) error {
-	if !errors.Is(err, amqp.ErrClosed) {
+	var e *amqp.Error
+	if !errors.As(err, &e) || e.Server {
 		return err
 	}
 	s.mu.Lock()

@@ -79,7 +79,8 @@ type Connection struct {
 // the connection is first used.
 //
 // User name, password and vhost are percent-encoded in the URL, as
-// url.UserPassword does it. The query may have heartbeat (seconds, 0: off),
+// url.UserPassword and url.PathEscape do it; an @ in the vhost, too, or it would
+// look like one in a password. The query may have heartbeat (seconds, 0: off),
 // connection_timeout (milliseconds), channel_max and auth_mechanism (plain or
 // external). They win over a zero field of cfg.
 //

@@ -20,8 +20,8 @@ type fake struct {
 	// extra is sent behind the answer to that method.
 	afterMethod [2]uint16
 	extra       [][]byte
-	// deaf, if not nil, says that it stops reading after the first channel, until
-	// that is closed.
+	// deaf, if not nil, says that it stops reading when the second channel of a
+	// connection is open, until that is closed.
 	deaf chan struct{}
 
 	mu        sync.Mutex
@@ -88,6 +88,7 @@ func (f *fake) serve(conn net.Conn) {
 	start := append([]byte{0, 9}, long("")...) // version, no properties
 	start = append(append(start, long(mechanisms)...), long("en_US")...)
 	f.write(conn, 0, [2]uint16{10, 10}, start)
+	opened := 0
 	for {
 		var head [7]byte
 		if _, err := io.ReadFull(conn, head[:]); err != nil {
@@ -103,6 +104,12 @@ func (f *fake) serve(conn net.Conn) {
 		id := [2]uint16{binary.BigEndian.Uint16(payload), binary.BigEndian.Uint16(payload[2:])}
 		if !f.answer(conn, binary.BigEndian.Uint16(head[1:]), id, payload[4:len(payload)-1]) {
 			return
+		}
+		if id == channelOpen {
+			opened++
+		}
+		if f.deaf != nil && opened == 2 {
+			<-f.deaf
 		}
 	}
 }
@@ -133,9 +140,6 @@ func (f *fake) answer(conn net.Conn, channel uint16, id [2]uint16, args []byte) 
 		for _, b := range f.extra {
 			_, _ = conn.Write(b)
 		}
-	}
-	if f.deaf != nil && id == channelClose {
-		<-f.deaf
 	}
 	return true
 }
