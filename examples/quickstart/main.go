@@ -1,0 +1,59 @@
+// Quickstart publishes five orders to RabbitMQ, handles them, and ends. tell.go is about what it prints.
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"time"
+
+	"github.com/warren-mq/warren/connection"
+	"github.com/warren-mq/warren/consumer"
+	"github.com/warren-mq/warren/publisher"
+	"github.com/warren-mq/warren/retry"
+)
+
+type Order struct {
+	Item  string
+	Cents int
+}
+
+// handle says what becomes of an order. Warren carries it out.
+func handle(_ context.Context, m consumer.Message[Order]) consumer.Outcome {
+	switch {
+	case m.Body.Cents == 0:
+		return consumer.Error(errors.New("no price")) // to the error queue, for a person to look at
+	case m.Body.Item == "tea" && m.Attempt == 1:
+		return consumer.Retry(errors.New("the bank is down")) // to the retry queue, and back after a second
+	default:
+		return consumer.Ack() // done: the broker forgets it
+	}
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	soon, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	url := cmp.Or(os.Getenv("AMQP_URL"), "amqp://guest:guest@127.0.0.1:5672/")
+	queue := cmp.Or(os.Getenv("QUEUE"), "quickstart.orders")
+	orders := []Order{{"coffee", 320}, {"tea", 250}, {"cake", 0}, {"bread", 410}, {"honey", 0}}
+	conn, err := connection.Open(soon, url, connection.Config{Monitor: tell(len(orders), stop)})
+	check(err, noBroker)
+	c, err := consumer.New(conn, queue, handle, consumer.Config{Retry: retry.Fixed(3, time.Second)})
+	check(err)
+	p, err := publisher.New(conn, publisher.Config{})
+	check(err)
+	go func() {
+		<-c.Ready() // the queues are there now
+		for _, order := range orders {
+			fmt.Println("publish", order.Item)
+			check(p.Publish(ctx, queue, order)) // no error: the broker has it
+		}
+	}()
+	check(c.Run(ctx)) // until every order has its end, or ctrl-c
+	count(conn, c.Plan())
+	check(conn.Close(context.Background()))
+}
