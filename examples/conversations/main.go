@@ -74,7 +74,7 @@ func run(ctx context.Context, s settings, out *log.Logger) (r report, err error)
 	defer cancel()
 	conn, err := connection.Open(soon, s.url, connection.Config{Name: "conversations", Monitor: monitor})
 	if err != nil {
-		return r, fmt.Errorf("%w\nIs RabbitMQ running there? This starts one for the time of a run:\n\n"+
+		return r, fmt.Errorf("%w\nIs RabbitMQ running there, and AMQP_URL right? This starts one for the time of a run:\n\n"+
 			"\tgo run ./internal/rabbitmq/with -- go run ./examples/conversations", err)
 	}
 	defer func() { err = errors.Join(err, conn.Close(context.Background())) }()

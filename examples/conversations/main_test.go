@@ -163,7 +163,7 @@ func TestWithoutABrokerItSaysWhatToDo(t *testing.T) {
 	if err == nil {
 		t.Fatal("no error")
 	}
-	for _, want := range []string{"connection refused", "Is RabbitMQ running there?", "go run ./internal/rabbitmq/with"} {
+	for _, want := range []string{"connection refused", "Is RabbitMQ running there", "go run ./internal/rabbitmq/with"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("it did not say %q, but: %v", want, err)
 		}

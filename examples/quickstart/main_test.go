@@ -123,7 +123,7 @@ func TestWithoutABrokerItSaysWhatToDo(t *testing.T) {
 	if took := time.Since(began); took > 15*time.Second {
 		t.Errorf("it took %v to say so", took)
 	}
-	for _, want := range []string{"connection refused", "Is RabbitMQ running there?", "go run ./internal/rabbitmq/with"} {
+	for _, want := range []string{"connection refused", "Is RabbitMQ running there", "go run ./internal/rabbitmq/with"} {
 		if !strings.Contains(stderr, want) {
 			t.Errorf("it did not say %q", want)
 		}

@@ -68,7 +68,7 @@ func count(conn *connection.Connection, plan topology.Plan) {
 }
 
 const noBroker = `
-Is RabbitMQ running there? This starts one for the time of a run:
+Is RabbitMQ running there, and AMQP_URL right? This starts one for the time of a run:
 
 	go run ./internal/rabbitmq/with -- go run ./examples/quickstart`
 
