@@ -69,7 +69,7 @@ func TestFit(t *testing.T) {
 				if left {
 					oursLeft = append(oursLeft, k)
 				}
-			case header.IsOurs(k) && !strings.HasPrefix(k, "warren-original-"):
+			case header.IsOurs(k) && !header.IsOriginal(k):
 				if !left {
 					t.Fatalf("%d: %s is gone", i, k)
 				}

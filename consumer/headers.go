@@ -3,7 +3,6 @@ package consumer
 import (
 	"cmp"
 	"slices"
-	"strings"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -43,7 +42,7 @@ func (d *delivery) carry() amqp.Publishing {
 		switch {
 		case header.IsBrokers(k):
 		case header.IsOurs(k):
-			if d.state.Moved && strings.HasPrefix(k, "warren-original-") {
+			if d.state.Moved && header.IsOriginal(k) {
 				h[k] = v
 			}
 		case k == "CC":
@@ -59,6 +58,9 @@ func (d *delivery) carry() amqp.Publishing {
 	}
 	if d.UserId != "" {
 		h[header.OriginalUserID] = d.UserId
+	}
+	if len(d.state.Cut) > 0 {
+		h[header.Cut] = d.state.Cut
 	}
 	h[header.OriginExchange] = d.about.Exchange
 	h[header.OriginKey] = d.about.Key
@@ -175,34 +177,48 @@ const tightRoom = 2 << 10
 // fit cuts the headers of p until they fit into a frame with room for the
 // broker's own: first ours, in the order given, then, where a message came with
 // headers so large that even the rest does not fit, the largest of those. What
-// was cut is named in a header.
+// was cut, now or at an earlier attempt, is named in a header.
 func fit(queue string, p amqp.Publishing, frameMax int, optional ...string) confirm.Message {
 	m := confirm.Message{Key: queue, Publishing: p}
 	size := confirm.HeadSize(&p)
 	if size <= frameMax-confirm.HeadRoom {
 		return m
 	}
-	var cut []any
+	cut, _ := p.Headers[header.Cut].([]any)
+	cut = slices.Clip(cut)
+	if cut != nil {
+		size -= confirm.EntrySize(header.Cut, cut)
+	}
 	drop := func(name string) {
-		if v, ok := p.Headers[name]; ok {
-			size -= confirm.EntrySize(name, v)
-			delete(p.Headers, name)
-			if len(cut) < 20 {
-				cut = append(cut, name)
-			}
+		v, ok := p.Headers[name]
+		if !ok {
+			return
+		}
+		size -= confirm.EntrySize(name, v)
+		delete(p.Headers, name)
+		if len(cut) < header.MaxCut && !slices.Contains(cut, any(name)) {
+			cut = append(cut, name)
 		}
 	}
-	const note = 20*(5+255) + 32 // the header that names what was cut, at most
+	limit, least := frameMax-confirm.HeadRoom, size
 	for _, name := range optional {
-		if size+note <= frameMax-confirm.HeadRoom {
+		if v, ok := p.Headers[name]; ok {
+			least -= confirm.EntrySize(name, v)
+		}
+	}
+	if least > limit {
+		limit = frameMax - tightRoom // cutting all of ours would not be enough
+	}
+	for _, name := range optional {
+		if size+noteSize(cut) <= limit {
 			break
 		}
 		drop(name)
 	}
-	if size+note > frameMax-tightRoom {
+	if size+noteSize(cut) > frameMax-tightRoom {
 		foreign := make([]string, 0, len(p.Headers))
 		for name := range p.Headers {
-			if !header.IsOurs(name) || strings.HasPrefix(name, "warren-original-") {
+			if !header.IsOurs(name) || header.IsOriginal(name) {
 				foreign = append(foreign, name)
 			}
 		}
@@ -227,8 +243,10 @@ func fit(queue string, p amqp.Publishing, frameMax int, optional ...string) conf
 	return m
 }
 
-// noteSize is the size of the header that names what was cut, with one more
-// name.
+// noteSize is the size of the header that names what was cut.
 func noteSize(cut []any) int {
-	return confirm.EntrySize(header.Cut, cut) + 5 + 255
+	if len(cut) == 0 {
+		return 0
+	}
+	return confirm.EntrySize(header.Cut, cut)
 }

@@ -66,7 +66,10 @@ func TestAMissingQueueKeepsTheMessage(t *testing.T) {
 		},
 		"a queue for composed waits": {
 			consumer.DeclareCheck, consumer.RetryAfter(7*time.Second, errBank),
-			func(p topology.Plan) topology.Queue { q, _ := p.Find(topology.RetryQueue(p.Main.Name, 5*time.Second)); return q }, "Retried 1",
+			func(p topology.Plan) topology.Queue {
+				q, _ := p.Find(topology.RetryQueue(p.Main.Name, 5*time.Second))
+				return q
+			}, "Retried 1",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -36,6 +36,9 @@ const (
 	OriginKey      = "warren-origin-key"
 )
 
+// MaxCut is how many names Cut has, at most.
+const MaxCut = 20
+
 // Properties and headers that must not be sent again, as text or array.
 const (
 	OriginalExpiration = "warren-original-expiration"
@@ -68,6 +71,9 @@ const DeliveryCount = "x-delivery-count"
 // IsOurs tells whether a header is one of Warren's.
 func IsOurs(name string) bool { return strings.HasPrefix(name, Prefix) }
 
+// IsOriginal tells whether a header holds what must not be sent again.
+func IsOriginal(name string) bool { return strings.HasPrefix(name, Prefix+"original-") }
+
 // IsBrokers tells whether a header is one that the broker writes, and that must
 // not be sent again: a malformed x-death kills a classic queue of RabbitMQ 3.10
 // for good, a well-formed one makes it drop the message as going in circles,
@@ -91,9 +97,10 @@ type State struct {
 	NotBefore, NotAfter time.Time
 	// DeferredSince is the first deferral; zero if there was none.
 	DeferredSince time.Time
-	// FirstFailure and Failures are for the error queue.
+	// FirstFailure, Failures and Cut are for the error queue.
 	FirstFailure string
 	Failures     []any
+	Cut          []any
 	// Moved says that Warren has moved the message before, and OriginExchange
 	// and OriginKey are what it was published with.
 	Moved                     bool
@@ -177,11 +184,21 @@ func Read(headers map[string]any, queue string, now time.Time) (s State, ignored
 			ignore(t.name)
 		}
 	}
-	if v, present := headers[Failures]; present {
+	for _, t := range []struct {
+		name      string
+		to        *[]any
+		most, max int
+	}{
+		{Failures, &s.Failures, maxFailures, maxFailure}, {Cut, &s.Cut, MaxCut, math.MaxUint8},
+	} {
+		v, present := headers[t.name]
+		if !present {
+			continue
+		}
 		if list, ok := v.([]any); ok {
-			s.Failures = texts(list)
+			*t.to = texts(list, t.most, t.max)
 		} else {
-			ignore(Failures)
+			ignore(t.name)
 		}
 	}
 	return s, ignored
@@ -198,13 +215,13 @@ func isStamp(s string) bool {
 // isShort tells whether s can be an exchange's name, or a key.
 func isShort(s string) bool { return len(s) <= math.MaxUint8 }
 
-// texts keeps the last few short texts of list.
-func texts(list []any) []any {
-	list = list[max(0, len(list)-maxFailures):]
+// texts keeps the last few texts of list, each of so many bytes.
+func texts(list []any, most, bytes int) []any {
+	list = list[max(0, len(list)-most):]
 	kept := make([]any, 0, len(list)+1)
 	for _, v := range list {
 		if s, ok := text(v); ok {
-			kept = append(kept, clip(s, maxFailure))
+			kept = append(kept, clip(s, bytes))
 		}
 	}
 	return kept
