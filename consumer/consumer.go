@@ -53,6 +53,7 @@ import (
 	"github.com/warren-mq/warren/codec"
 	"github.com/warren-mq/warren/connection"
 	"github.com/warren-mq/warren/internal/execute"
+	"github.com/warren-mq/warren/internal/header"
 	"github.com/warren-mq/warren/monitoring"
 	"github.com/warren-mq/warren/topology"
 )
@@ -69,6 +70,7 @@ type Consumer struct {
 	execute executor
 	host    string
 	process string
+	ids     header.IDs
 
 	state state
 }
@@ -140,6 +142,26 @@ func (c *Consumer) Queue() string { return c.queue }
 
 // Plan returns the queues, exchanges and bindings that the consumer needs.
 func (c *Consumer) Plan() topology.Plan { return c.plan }
+
+// Declare does what Config.Declare says, as Run does whenever it connects: a
+// program that publishes before it consumes calls it first, so that there are
+// queues to publish to. It waits for the broker until ctx ends. The error is
+// that of ctx, a [*DeclareError], or [connection.ErrClosed].
+func (c *Consumer) Declare(ctx context.Context) error {
+	for wait := minPause; ; wait = min(2*wait, maxPause) {
+		s, err := c.conn.Session(ctx, connection.Consume)
+		if err == nil {
+			err = c.declare(ctx, s)
+		}
+		switch {
+		case err == nil:
+			return nil
+		case ctx.Err() != nil, isRefusal(err), errors.Is(err, connection.ErrClosed):
+			return fmt.Errorf("consumer of %q: %w", c.queue, err)
+		}
+		pause(ctx, wait)
+	}
+}
 
 // Run consumes until ctx ends or Stop is called, and the running handlers are
 // done. The values of ctx reach the handlers; its end does not: they have

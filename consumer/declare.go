@@ -22,8 +22,8 @@ type step struct {
 }
 
 // declare does what Config.Declare says.
-func (r *run) declare(ctx context.Context, s *connection.Session) error {
-	steps := r.steps()
+func (c *Consumer) declare(ctx context.Context, s *connection.Session) error {
+	steps := c.steps()
 	if len(steps) == 0 {
 		return nil
 	}
@@ -31,16 +31,16 @@ func (r *run) declare(ctx context.Context, s *connection.Session) error {
 	if err := ask(ctx, s, steps); err != nil {
 		return err
 	}
-	r.observe(ctx, monitoring.QueuesDeclared{Queue: r.queue, Count: len(steps), Took: time.Since(began)})
+	c.observe(ctx, monitoring.QueuesDeclared{Queue: c.queue, Count: len(steps), Took: time.Since(began)})
 	return nil
 }
 
 // steps returns what Config.Declare asks for, in an order in which nothing
 // refers to what is not there yet.
-func (r *run) steps() []step {
+func (c *Consumer) steps() []step {
 	var steps []step
-	p := &r.plan
-	switch r.config.Declare {
+	p := &c.plan
+	switch c.config.Declare {
 	case DeclareAll:
 		for _, q := range p.Queues() {
 			steps = append(steps, declareQueue(q))

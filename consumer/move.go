@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/warren-mq/warren/internal/confirm"
-	"github.com/warren-mq/warren/internal/header"
 	"github.com/warren-mq/warren/monitoring"
 )
 
@@ -74,7 +73,7 @@ func (r *run) holdOn(d *delivery, left time.Duration) {
 // identify gives a message that came without an id one. It stays.
 func (d *delivery) identify() {
 	if d.about.MessageID == "" {
-		d.about.MessageID = header.NewID()
+		d.about.MessageID = d.epoch.ids.Next(time.Now())
 	}
 }
 

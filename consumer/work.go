@@ -54,7 +54,10 @@ func (e *epoch) newDelivery(in amqp.Delivery) *delivery {
 // queueWait returns for how long the message has been ready, as far as can be
 // told.
 func (d *delivery) queueWait(now time.Time) time.Duration {
-	since := d.Timestamp
+	since := d.Timestamp // in whole seconds
+	if at, ok := header.TimeOf(d.MessageId); ok && at.Sub(since).Abs() < 2*time.Second {
+		since = at
+	}
 	if !d.state.Due.IsZero() {
 		since = d.state.Due
 	}

@@ -28,7 +28,9 @@ type Delivery struct {
 	// QueueWait is for how long the message has been ready in the main queue
 	// before this delivery, as far as timestamps tell: since it was published
 	// or, on a later attempt, since its retry was due. Zero if unknown, and
-	// never negative. It trusts the clocks of the hosts involved.
+	// never negative. It trusts the clocks of the hosts involved, and for the
+	// first attempt of a foreign publisher's message it is up to a second too
+	// long.
 	QueueWait time.Duration
 	// Handling is how long the handler ran. Zero if it did not run.
 	Handling time.Duration

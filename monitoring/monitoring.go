@@ -23,7 +23,9 @@
 // Each run of a handler, and each message that is settled without one, ends in
 // exactly one of [Acked], [Retried], [Deferred], [Errored], [HandedBack] and
 // [Lost]. They all embed [Delivery]. Counting these six counts deliveries;
-// nothing ends in silence.
+// nothing ends in silence. It does not count messages: one that was acked just
+// before its connection was lost may be delivered, and acked, again. Who needs
+// to count messages keeps their ids.
 //
 // # What no event has
 //

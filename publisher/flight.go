@@ -33,7 +33,7 @@ type flight struct {
 func (p *Publisher) begin(ctx context.Context, m *Message) (f flight) {
 	f.began, f.bound, f.told = time.Now(), ctx, ctx
 	if m.ID == "" {
-		m.ID = p.ids.next(f.began)
+		m.ID = p.ids.Next(f.began)
 	}
 	if m.Timestamp.IsZero() {
 		m.Timestamp = f.began

@@ -50,6 +50,7 @@ import (
 	"github.com/warren-mq/warren/codec"
 	"github.com/warren-mq/warren/connection"
 	"github.com/warren-mq/warren/internal/confirm"
+	"github.com/warren-mq/warren/internal/header"
 	"github.com/warren-mq/warren/monitoring"
 )
 
@@ -105,7 +106,7 @@ type Publisher struct {
 	sender  *confirm.Sender
 	monitor monitoring.Monitor
 	starter monitoring.Starter // monitor, if it is one; or nil
-	ids     ids
+	ids     header.IDs
 }
 
 // New returns a Publisher on conn. It does no I/O: the first message opens a

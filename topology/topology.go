@@ -153,7 +153,7 @@ func RetryQueue(queue string, wait time.Duration) string {
 
 // Queues returns the queues to declare at start, in order: error queue, main
 // queue, retry queues. Each dead-letters only into one that is there already.
-func (p *Plan) Queues() []Queue {
+func (p Plan) Queues() []Queue {
 	all := []Queue{p.Error, p.Main}
 	for _, r := range p.Retry {
 		all = append(all, r.Queue)
@@ -162,7 +162,7 @@ func (p *Plan) Queues() []Queue {
 }
 
 // Find returns the queue of the plan with that name.
-func (p *Plan) Find(name string) (Queue, bool) {
+func (p Plan) Find(name string) (Queue, bool) {
 	for _, q := range p.Queues() {
 		if q.Name == name {
 			return q, true
@@ -177,7 +177,7 @@ func (p *Plan) Find(name string) (Queue, bool) {
 }
 
 // Exactly returns the retry queue for one of the policy's waits.
-func (p *Plan) Exactly(wait time.Duration) (Retry, bool) {
+func (p Plan) Exactly(wait time.Duration) (Retry, bool) {
 	for _, r := range p.Retry {
 		if r.Wait == wait {
 			return r, true
@@ -194,7 +194,7 @@ func Slack(d time.Duration) time.Duration { return max(time.Second, d/20) }
 // left, and may be late by slack. It is the one that ends the wait in time, if
 // there is one; else the longest that does not exceed it; else the shortest
 // there is. Of a plan without retry queues it is the zero Retry.
-func (p *Plan) Compose(left, slack time.Duration) Retry {
+func (p Plan) Compose(left, slack time.Duration) Retry {
 	left = max(0, left)
 	var within, below, shortest *Retry
 	for _, list := range [][]Retry{p.Retry, p.Rungs} {

@@ -46,13 +46,11 @@ func main() {
 	check(err)
 	p, err := publisher.New(conn, publisher.Config{})
 	check(err)
-	go func() {
-		<-c.Ready() // the queues are there now
-		for _, order := range orders {
-			fmt.Println("publish", order.Item)
-			check(p.Publish(ctx, queue, order)) // no error: the broker has it
-		}
-	}()
+	check(c.Declare(soon)) // Run does it, too; but here something is published first
+	for _, order := range orders {
+		fmt.Println("publish", order.Item)
+		check(p.Publish(ctx, queue, order)) // no error: the broker has it
+	}
 	check(c.Run(ctx)) // until every order has its end, or ctrl-c
 	count(conn, c.Plan())
 	check(conn.Close(context.Background()))
