@@ -90,15 +90,13 @@ func run(ctx context.Context, s settings, out *log.Logger) (r report, err error)
 		return r, err
 	}
 
+	if err := c.Declare(soon); err != nil { // so that there are queues to publish to
+		return r, err
+	}
 	consuming, stop := context.WithCancel(ctx)
 	defer stop()
 	ran := make(chan error, 1)
 	go func() { ran <- c.Run(consuming) }()
-	select {
-	case <-c.Ready(): // now the queues are there, and can be published to
-	case err := <-ran:
-		return r, errors.Join(err, ctx.Err())
-	}
 
 	began := time.Now()
 	list := jobs(all)
