@@ -3,10 +3,13 @@ package consumer
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/warren-mq/warren/codec"
+	"github.com/warren-mq/warren/internal/confirm"
 	"github.com/warren-mq/warren/monitoring"
 	"github.com/warren-mq/warren/retry"
 	"github.com/warren-mq/warren/topology"
@@ -209,18 +212,42 @@ func (cfg Config) checked() (Config, error) {
 	return cfg, nil
 }
 
+// checkBindings checks the bindings, and copies them: what is declared must not
+// change later.
 func (cfg *Config) checkBindings() error {
 	if len(cfg.Bindings) > 0 && cfg.Declare != DeclareAll {
 		return fmt.Errorf("Config.Bindings needs DeclareAll, not %v: only who declares the main queue binds it", cfg.Declare)
 	}
-	for i, b := range cfg.Bindings {
-		if b.Exchange == "" {
-			return fmt.Errorf("Config.Bindings[%d].Exchange is empty: every queue is bound to that by its name", i)
-		}
-		if b.Transient && b.Kind == "" {
-			return fmt.Errorf("Config.Bindings[%d].Transient is about an exchange to declare, but Kind is empty", i)
+	cfg.Bindings = slices.Clone(cfg.Bindings)
+	for i := range cfg.Bindings {
+		if err := cfg.Bindings[i].check(); err != nil {
+			return fmt.Errorf("Config.Bindings[%d].%w", i, err)
 		}
 	}
+	return nil
+}
+
+// check is about one binding; what it returns begins with the field.
+func (b *Binding) check() error {
+	switch {
+	case b.Exchange == "":
+		return errors.New("Exchange is empty: every queue is bound to that by its name")
+	case len(b.Exchange) > math.MaxUint8:
+		return fmt.Errorf("Exchange has %d bytes, at most 255 are possible", len(b.Exchange))
+	case b.Transient && b.Kind == "":
+		return errors.New("Transient is about an exchange to declare, but Kind is empty")
+	}
+	b.Keys = slices.Clone(b.Keys)
+	for i, k := range b.Keys {
+		if len(k) > math.MaxUint8 {
+			return fmt.Errorf("Keys[%d] has %d bytes, at most 255 are possible", i, len(k))
+		}
+	}
+	args, err := confirm.Table(b.Args)
+	if err != nil {
+		return fmt.Errorf("Args: %w", err)
+	}
+	b.Args = args
 	return nil
 }
 
@@ -273,10 +300,7 @@ func (cfg *Config) plan(queue string) (topology.Plan, error) {
 			keys = []string{""}
 		}
 		for _, k := range keys {
-			if len(k) > math.MaxUint8 || len(b.Exchange) > math.MaxUint8 {
-				return p, errors.New("Config.Bindings: a name or key has more than 255 bytes")
-			}
-			p.Bindings = append(p.Bindings, topology.Binding{Exchange: b.Exchange, Queue: queue, Key: k, Args: b.Args})
+			p.Bindings = append(p.Bindings, topology.Binding{Exchange: b.Exchange, Queue: queue, Key: k, Args: maps.Clone(b.Args)})
 		}
 	}
 	return p, nil

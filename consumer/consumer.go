@@ -141,7 +141,11 @@ func newConsumer(conn *connection.Connection, queue string, cfg Config) (*Consum
 func (c *Consumer) Queue() string { return c.queue }
 
 // Plan returns the queues, exchanges and bindings that the consumer needs.
-func (c *Consumer) Plan() topology.Plan { return c.plan }
+// The caller may change what it returns.
+func (c *Consumer) Plan() topology.Plan {
+	p, _ := c.config.plan(c.queue) // anew: it is all slices and maps
+	return p
+}
 
 // Declare does what Config.Declare says, as Run does whenever it connects: a
 // program that publishes before it consumes calls it first, so that there are
