@@ -101,7 +101,9 @@ const (
 	// to someone else and must exist; it may be of any type.
 	DeclareOwn
 	// DeclareCheck declares nothing, and checks that the queues exist. It
-	// cannot tell whether they have the right arguments.
+	// cannot tell whether they have the right arguments. If handlers say
+	// RetryAfter or Defer, those of Plan().Rungs must exist, too: they are
+	// not checked, since most consumers do not need them.
 	DeclareCheck
 	// DeclareNone does nothing. What is missing shows when it is needed.
 	DeclareNone

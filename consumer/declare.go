@@ -18,6 +18,7 @@ import (
 // step is one question to the broker about one queue, exchange or binding.
 type step struct {
 	verb, name string
+	args       map[string]any // what is asked for
 	do         func(*amqp.Channel) error
 }
 
@@ -46,12 +47,12 @@ func (c *Consumer) steps() []step {
 			steps = append(steps, declareQueue(q))
 		}
 		for _, e := range p.Exchanges {
-			steps = append(steps, step{"declare", e.Name, func(ch *amqp.Channel) error {
+			steps = append(steps, step{"declare", e.Name, e.Args, func(ch *amqp.Channel) error {
 				return ch.ExchangeDeclare(e.Name, e.Kind, e.Durable, false, false, false, e.Args)
 			}})
 		}
 		for _, b := range p.Bindings {
-			steps = append(steps, step{"bind " + b.Queue + " to", b.Exchange, func(ch *amqp.Channel) error {
+			steps = append(steps, step{"bind to", b.Exchange, nil, func(ch *amqp.Channel) error {
 				return ch.QueueBind(b.Queue, b.Key, b.Exchange, false, b.Args)
 			}})
 		}
@@ -72,14 +73,14 @@ func (c *Consumer) steps() []step {
 }
 
 func declareQueue(q topology.Queue) step {
-	return step{"declare", q.Name, func(ch *amqp.Channel) error {
+	return step{"declare", q.Name, q.Args, func(ch *amqp.Channel) error {
 		_, err := ch.QueueDeclare(q.Name, true, false, false, false, q.Args)
 		return err
 	}}
 }
 
 func checkQueue(q topology.Queue) step {
-	return step{"check", q.Name, func(ch *amqp.Channel) error {
+	return step{"check", q.Name, nil, func(ch *amqp.Channel) error {
 		_, err := ch.QueueDeclarePassive(q.Name, true, false, false, false, nil)
 		return err
 	}}
@@ -112,26 +113,36 @@ func ask(ctx context.Context, s *connection.Session, steps []step) error {
 	defer ch.close()
 	for _, step := range steps {
 		if err := ch.ask(ctx, step.do); err != nil {
-			return declareError(step.verb, step.name, err)
+			return declareError(step, err)
 		}
 	}
 	return nil
 }
 
-// inequivalent is RabbitMQ's text for a queue that exists with other arguments.
-// It is all that the broker tells.
-var inequivalent = regexp.MustCompile(`inequivalent arg '([^']*)' for .*: received (.+) but current is (.+)$`)
+// RabbitMQ's texts for a queue that exists with other arguments, which are all
+// that it tells. It cuts them off after 255 bytes: where a name is long, the
+// values are missing.
+var (
+	inequivalent = regexp.MustCompile(`inequivalent arg '([^']*)'`)
+	bothValues   = regexp.MustCompile(`: received (.+) but current is (.+)$`)
+)
 
 // declareError makes a DeclareError of what the broker refuses, and otherwise
 // wraps err as something that may pass.
-func declareError(verb, name string, err error) error {
+func declareError(step step, err error) error {
 	var e *amqp.Error
 	if !errors.As(err, &e) || !e.Server || !refuses(e) {
-		return fmt.Errorf("%s %s: %w", verb, name, err)
+		return fmt.Errorf("%s %s: %w", step.verb, step.name, err)
 	}
-	d := &DeclareError{Verb: verb, Queue: name, Err: e}
+	d := &DeclareError{Verb: step.verb, Queue: step.name, Err: e}
 	if m := inequivalent.FindStringSubmatch(e.Reason); m != nil {
-		d.Argument, d.Ours, d.Theirs = m[1], unquoted(m[2]), unquoted(m[3])
+		d.Argument = m[1]
+		if v, ok := step.args[d.Argument]; ok {
+			d.Ours = fmt.Sprint(v)
+		}
+	}
+	if m := bothValues.FindStringSubmatch(e.Reason); m != nil && d.Argument != "" {
+		d.Ours, d.Theirs = unquoted(m[1]), unquoted(m[2])
 	}
 	return d
 }

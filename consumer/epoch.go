@@ -116,7 +116,7 @@ func (e *epoch) subscribe(narrow bool) error {
 			// brings.
 			e.subs = append(e.subs, s)
 		}
-		return declareError("consume", e.queue, err)
+		return declareError(step{verb: "consume", name: e.queue}, err)
 	}
 	e.narrow = narrow && e.prefetch > 1
 	e.subs = append(e.subs, s)

@@ -50,13 +50,14 @@ var (
 // DeclareError is a queue, exchange or binding that the broker refuses. No
 // other consumer is affected.
 type DeclareError struct {
-	// Verb is "declare", "check", "bind" or "consume".
+	// Verb is "declare", "check", "bind to" or "consume".
 	Verb string
 	// Queue is the name of the queue or exchange.
 	Queue string
 	// Argument is the argument that differs from what the broker has, if that
-	// is the reason (406). Ours and Theirs are its values, as the broker
-	// prints them; "none" if absent.
+	// is the reason (406). Ours and Theirs are its values as text, "none" if it
+	// is absent. Theirs is empty if the broker does not tell: where names are
+	// long it has no room for it.
 	Argument, Ours, Theirs string
 	// Err is the broker's answer, an *amqp091.Error.
 	Err error
@@ -64,10 +65,10 @@ type DeclareError struct {
 
 // Error names the verb, the queue and the reason.
 func (e *DeclareError) Error() string {
-	if e.Argument == "" {
+	if e.Argument == "" || e.Theirs == "" {
 		return fmt.Sprintf("%s %s: %v", e.Verb, e.Queue, e.Err)
 	}
-	return fmt.Sprintf("%s %s: argument %s: ours is %s, the broker's is %s: %v",
+	return fmt.Sprintf("%s %s: argument %s: ours is %q, the broker's is %q: %v",
 		e.Verb, e.Queue, e.Argument, e.Ours, e.Theirs, e.Err)
 }
 

@@ -64,7 +64,7 @@ func (r *run) holdOn(d *delivery, left time.Duration) {
 	d.identify()
 	slack := max(0, d.state.NotAfter.Sub(d.state.NotBefore))
 	q := r.plan.Compose(left, slack)
-	m := &move{d: d, to: q.Name, outcome: "defer"}
+	m := &move{d: d, to: q.Name} // no outcome: no handler ran
 	m.message = func(frameMax int) confirm.Message { return r.heldMessage(d, q, frameMax) }
 	m.event = monitoring.Held{Delivery: d.about, Left: left, Wait: q.Wait, To: q.Name}
 	r.moves.Go(func() { r.carryOut(m) })

@@ -40,8 +40,8 @@ func (e *epoch) newDelivery(in amqp.Delivery) *delivery {
 	a.Attempt = d.state.Attempt
 	a.Redelivered = in.Redelivered
 	a.Exchange, a.Key = in.Exchange, in.RoutingKey
-	if d.state.Moved {
-		a.Exchange, a.Key = d.state.OriginExchange, d.state.OriginKey
+	if s := &d.state; s.OriginExchange != "" || s.OriginKey != "" {
+		a.Exchange, a.Key = s.OriginExchange, s.OriginKey
 	}
 	a.Body, a.BodySize = in.Body, len(in.Body)
 	a.Published = in.Timestamp
