@@ -8,6 +8,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/warren-mq/warren/internal/confirm"
+	"github.com/warren-mq/warren/internal/execute"
 	"github.com/warren-mq/warren/internal/header"
 	"github.com/warren-mq/warren/monitoring"
 	"github.com/warren-mq/warren/topology"
@@ -165,7 +166,11 @@ func (r *run) failure(d *delivery, v verdict, now time.Time) header.Failure {
 	if v.failure == monitoring.FailurePanic {
 		frame = header.PanicFrame(v.stack)
 	}
-	return header.NewFailure(now, d.state.Attempt, kind, v.err, v.stack, frame)
+	f := header.NewFailure(now, d.state.Attempt, kind, v.err, v.stack, frame)
+	if p, ok := v.err.(*execute.Panic); ok { //nolint:errorlint // ours; what is wrapped is the handler's
+		f.Type = header.Type(p.Value)
+	}
+	return f
 }
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }

@@ -58,6 +58,18 @@ func Text(err error) (s string) {
 	return clip(err.Error(), maxText)
 }
 
+// Type names the type of what a handler panicked with; of an error, that which
+// it is about.
+func Type(v any) string {
+	if err, ok := v.(error); ok {
+		return typeOf(err)
+	}
+	if v == nil {
+		return ""
+	}
+	return clip(fmt.Sprintf("%T", v), maxType)
+}
+
 // typeOf returns the type of the error that err is about: the first in its
 // chain that is more than a wrapper of package fmt or errors.
 func typeOf(err error) string {
