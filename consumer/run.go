@@ -133,6 +133,7 @@ func (r *run) loop() error {
 			// What was refused now may be declared in the next epoch: not a
 			// refusal yet.
 			err = e.reason(err)
+			r.state.setReady(false, err) // before handlers learn of it
 			r.again(loss{err: err, unhandled: e.end(err)})
 			continue
 		}
