@@ -12,7 +12,8 @@ import (
 // times as much.
 //
 // It behaves like context.WithDeadline in every way that a handler can see,
-// context.Cause included.
+// context.Cause included; but for one: if the time is up, and then the parent
+// ends, before anyone has looked, it says that the parent ended.
 type Deadline struct {
 	parent context.Context
 	at     time.Time
@@ -20,7 +21,8 @@ type Deadline struct {
 	mu     sync.Mutex
 	inner  context.Context // nil until someone waits
 	cancel context.CancelFunc
-	ended  bool
+	ended  bool // by End
+	byEnd  bool // and by nothing else before
 }
 
 // NewDeadline returns a context that ends at the given time, or with parent, or
@@ -69,7 +71,11 @@ func (d *Deadline) real() context.Context {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.inner == nil {
-		d.inner, d.cancel = context.WithDeadline(d.parent, d.at)
+		if d.byEnd {
+			d.inner, d.cancel = context.WithCancel(context.WithoutCancel(d.parent))
+		} else {
+			d.inner, d.cancel = context.WithDeadline(d.parent, d.at)
+		}
 		if d.ended {
 			d.cancel()
 		}
@@ -81,10 +87,14 @@ func (d *Deadline) real() context.Context {
 func (d *Deadline) End() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.ended = true
-	if d.cancel != nil {
+	switch {
+	case d.ended:
+	case d.cancel != nil:
 		d.cancel()
+	default:
+		d.byEnd = d.parent.Err() == nil && !d.Expired()
 	}
+	d.ended = true
 }
 
 // Expired tells whether the time is up, whatever ended the context first.
