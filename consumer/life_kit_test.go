@@ -366,3 +366,20 @@ func nap(ctx context.Context, d time.Duration) {
 	case <-ctx.Done():
 	}
 }
+
+// count returns how often someone has dialled.
+func (w *wires) count() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.dials
+}
+
+// eventuallyWithin is eventually for what takes long.
+func eventuallyWithin(tb testing.TB, what string, d time.Duration, holds func() bool) {
+	tb.Helper()
+	for deadline := time.Now().Add(d); !holds(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			tb.Fatalf("waited in vain for %s", what)
+		}
+	}
+}
