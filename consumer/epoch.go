@@ -27,6 +27,12 @@ type epoch struct {
 	// with the epoch.
 	handling    context.Context
 	endHandling context.CancelCauseFunc
+	// settling is the context of what settles this epoch's deliveries. It ends
+	// with the epoch: the broker takes its deliveries back then, and to publish
+	// them as well would make certain duplicates. It does not end when draining
+	// begins.
+	settling    context.Context
+	endSettling context.CancelCauseFunc
 	// over ends with the epoch, and with nothing else.
 	over    context.Context
 	setOver context.CancelFunc
@@ -75,6 +81,7 @@ func (r *run) openEpoch() (*epoch, error) {
 	}
 	e := &epoch{run: r, channel: channel}
 	e.handling, e.endHandling = context.WithCancelCause(r.handling)
+	e.settling, e.endSettling = context.WithCancelCause(r.settling)
 	e.over, e.setOver = context.WithCancel(context.Background())
 	e.closed = channel.NotifyClose(make(chan *amqp.Error, 1))
 	e.cancels = channel.NotifyCancel(make(chan string, 16))
@@ -199,6 +206,7 @@ func (e *epoch) end(err error) (open int) {
 	open = e.acks.close()
 	e.endHandling(lost(err))
 	e.setOver()
+	e.endSettling(err)
 	e.dropBuffered()
 	e.channel.close()
 	return open

@@ -92,7 +92,7 @@ func (r *run) retryMessage(d *delivery, v verdict, q topology.Retry, notBefore, 
 		h[header.DeferredSince] = since.UnixMilli()
 	}
 	if v.failure != 0 {
-		f := r.failure(d, v, now)
+		f := header.Failure{At: now, Attempt: d.state.Attempt, Kind: v.failure.String(), Text: header.Text(v.err)}
 		h[header.FirstFailure] = cmp.Or(d.state.FirstFailure, stamp(now))
 		h[header.Failures] = f.Append(d.state.Failures)
 	} else {

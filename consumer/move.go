@@ -100,16 +100,10 @@ const (
 func (r *run) carryOut(m *move) {
 	defer r.settled()
 	d := m.d
-	// It ends with the epoch: the broker takes the delivery back then, and to
-	// publish it as well would make a certain duplicate. It does not end when
-	// draining begins.
-	ctx, cancel := context.WithCancelCause(r.settling)
-	defer cancel(nil)
-	defer context.AfterFunc(d.epoch.over, func() { cancel(d.epoch.err()) })()
-
+	ctx := d.epoch.settling
 	since := time.Now()
 	wait := minMovePause
-	declared := false
+	declared, failing := false, false
 	for tries := 1; ; tries++ {
 		err := r.sendOnce(ctx, m)
 		if err == nil {
@@ -130,6 +124,7 @@ func (r *run) carryOut(m *move) {
 		} else {
 			declared = false
 		}
+		failing = true
 		r.state.update(func(s *state) {
 			s.failing[m] = &SettleError{Queue: m.to, MessageID: d.about.MessageID, Since: since, Err: err}
 		})
@@ -142,7 +137,9 @@ func (r *run) carryOut(m *move) {
 			return
 		}
 	}
-	r.state.update(func(s *state) { delete(s.failing, m) })
+	if failing {
+		r.state.update(func(s *state) { delete(s.failing, m) })
+	}
 	if d.epoch.acks.done(d.DeliveryTag) {
 		r.observe(d.ctx, m.event)
 	} else {
