@@ -1,0 +1,132 @@
+package confirm_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net"
+	"sync"
+	"time"
+)
+
+// network dials, and can cut what it has dialled, hold back or delay what the
+// broker says, and let writing fail.
+type network struct {
+	mu      sync.Mutex
+	dials   int
+	wires   []*wire
+	held    chan struct{} // not nil while it holds; closed at the end of that
+	delay   time.Duration // of everything from the broker
+	cutAt   int           // bytes from the broker after which a connection is cut; 0: never
+	mute    bool          // writing fails; the connection looks alive
+	written *bytes.Buffer // what is written, if not nil
+}
+
+var errMute = errors.New("mute")
+
+func (n *network) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := new(net.Dialer).DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	w := &wire{Conn: conn, network: n, closed: make(chan struct{})}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.dials++
+	n.wires = append(n.wires, w)
+	return w, nil
+}
+
+func (n *network) set(change func(*network)) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	change(n)
+}
+
+// count returns how often it dialled.
+func (n *network) count() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.dials
+}
+
+// cut ends every connection.
+func (n *network) cut() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, w := range n.wires {
+		_ = w.Close()
+	}
+	n.wires = nil
+}
+
+// hold stops what comes from the broker.
+func (n *network) hold() {
+	n.set(func(n *network) { n.held = make(chan struct{}) })
+}
+
+func (n *network) release() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.held != nil {
+		close(n.held)
+		n.held = nil
+	}
+}
+
+type wire struct {
+	net.Conn
+	network *network
+	once    sync.Once
+	closed  chan struct{}
+	got     int // bytes from the broker
+}
+
+func (w *wire) Read(b []byte) (int, error) {
+	w.network.mu.Lock()
+	cutAt := w.network.cutAt
+	w.network.mu.Unlock()
+	switch {
+	case cutAt > 0 && w.got >= cutAt:
+		_ = w.Close()
+	case cutAt > 0:
+		b = b[:min(len(b), cutAt-w.got)]
+	}
+	n, err := w.Conn.Read(b)
+	w.got += n
+	w.network.mu.Lock()
+	held, delay := w.network.held, w.network.delay
+	w.network.mu.Unlock()
+	if err == nil && delay > 0 {
+		select {
+		case <-time.After(delay):
+		case <-w.closed:
+		}
+	}
+	if err == nil && held != nil {
+		select {
+		case <-held:
+		case <-w.closed:
+			return 0, net.ErrClosed
+		}
+	}
+	return n, err
+}
+
+func (w *wire) Write(b []byte) (int, error) {
+	w.network.mu.Lock()
+	mute := w.network.mute
+	if w.network.written != nil {
+		w.network.written.Write(b)
+	}
+	w.network.mu.Unlock()
+	if mute {
+		return 0, errMute
+	}
+	return w.Conn.Write(b)
+}
+
+func (w *wire) Close() error {
+	w.once.Do(func() { close(w.closed) })
+	return w.Conn.Close()
+}
