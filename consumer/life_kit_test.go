@@ -322,6 +322,14 @@ func (l *ledger) count() int {
 	return len(l.handled)
 }
 
+// now returns how many handlers run.
+func (l *ledger) now() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.running
+}
+
+// highest returns how many handlers ran at once, at most.
 func (l *ledger) highest() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -77,6 +77,13 @@ func (r *run) handle(w *worker, d *delivery) (stay bool) {
 	if d.early > 0 {
 		pause(d.epoch.handling, d.early)
 	}
+	if d.epoch.over.Err() != nil {
+		// Its handler would only run for nothing: it runs again.
+		r.pool.release()
+		r.lose(d, "")
+		r.settled()
+		return true
+	}
 	d.started = time.Now()
 	d.about.QueueWait = d.queueWait(d.started)
 	ctx := execute.NewDeadline(d.epoch.handling, d.started.Add(r.config.Timeout))
