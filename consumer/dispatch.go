@@ -7,7 +7,6 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"github.com/warren-mq/warren/internal/header"
 	"github.com/warren-mq/warren/monitoring"
 )
 
@@ -177,7 +176,7 @@ func (e *epoch) receive(in amqp.Delivery) error {
 		e.heard = true
 		e.state.update(func(s *state) { s.unreadable = false })
 	}
-	crashes := header.Crashes(in.Headers, in.Redelivered)
+	crashes := e.crashes(in)
 	d.suspect = crashes >= suspectAt
 	if e.narrow && !d.suspect {
 		if err := e.widen(); err != nil {

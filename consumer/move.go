@@ -20,6 +20,8 @@ type move struct {
 	message func(frameMax int) confirm.Message
 	event   monitoring.Event // what to tell when it is done
 	outcome string           // for Lost
+	since   time.Time        // when it was first tried
+	over    bool             // under the state's lock
 }
 
 // startMove settles d in a goroutine of its own.
@@ -90,6 +92,8 @@ func outcomeName(v verdict) string {
 	}
 }
 
+var errNoWord = errors.New("the broker has not answered yet")
+
 const (
 	minMovePause = 100 * time.Millisecond
 	maxMovePause = 5 * time.Second
@@ -101,7 +105,10 @@ func (r *run) carryOut(m *move) {
 	defer r.settled()
 	d := m.d
 	ctx := d.epoch.settling
-	since := time.Now()
+	m.since = time.Now()
+	// A broker that takes no messages, and one that is stuck, say nothing at all.
+	slow := time.AfterFunc(patient, func() { r.trouble(m, errNoWord) })
+	defer slow.Stop()
 	wait := minMovePause
 	declared, failing := false, false
 	for tries := 1; ; tries++ {
@@ -110,7 +117,7 @@ func (r *run) carryOut(m *move) {
 			break
 		}
 		if ctx.Err() != nil {
-			r.giveUpMove(m, err, since)
+			r.giveUpMove(m, err)
 			return
 		}
 		if errors.Is(err, confirm.ErrUnroutable) && !declared {
@@ -125,20 +132,21 @@ func (r *run) carryOut(m *move) {
 			declared = false
 		}
 		failing = true
-		r.state.update(func(s *state) {
-			s.failing[m] = &SettleError{Queue: m.to, MessageID: d.about.MessageID, Since: since, Err: err}
-		})
+		r.trouble(m, err)
 		next := wait - rand.N(wait/2)
 		r.observe(d.ctx, monitoring.SettleFailed{Delivery: d.about, To: m.to, Err: err, Tries: tries, Next: next})
 		pause(ctx, next)
 		wait = min(2*wait, maxMovePause)
 		if ctx.Err() != nil {
-			r.giveUpMove(m, err, since)
+			r.giveUpMove(m, err)
 			return
 		}
 	}
-	if failing {
-		r.state.update(func(s *state) { delete(s.failing, m) })
+	if !slow.Stop() || failing {
+		r.state.update(func(s *state) {
+			m.over = true
+			delete(s.failing, m)
+		})
 	}
 	if d.epoch.acks.done(d.DeliveryTag) {
 		r.observe(d.ctx, m.event)
@@ -157,12 +165,26 @@ func (r *run) sendOnce(ctx context.Context, m *move) error {
 // frameMax is that of the consuming connection; both are to the same cluster.
 func (r *run) frameMax(d *delivery) int { return d.epoch.session.FrameMax() }
 
-// giveUpMove ends a move whose epoch, or consumer, has ended.
-func (r *run) giveUpMove(m *move, err error, since time.Time) {
+// trouble notes, for Health, why m is not done yet.
+func (r *run) trouble(m *move, err error) {
 	r.state.update(func(s *state) {
+		if m.over || errors.Is(err, errNoWord) && s.failing[m] != nil {
+			return
+		}
+		s.failing[m] = m.failed(err)
+	})
+}
+
+func (m *move) failed(err error) *SettleError {
+	return &SettleError{Queue: m.to, MessageID: m.d.about.MessageID, Since: m.since, Err: err}
+}
+
+// giveUpMove ends a move whose epoch, or consumer, has ended.
+func (r *run) giveUpMove(m *move, err error) {
+	r.state.update(func(s *state) {
+		m.over = true
 		if r.settling.Err() != nil && m.d.epoch.over.Err() == nil {
-			// Stays for the DrainError.
-			s.failing[m] = &SettleError{Queue: m.to, MessageID: m.d.about.MessageID, Since: since, Err: err}
+			s.failing[m] = m.failed(err) // stays for the DrainError
 			return
 		}
 		delete(s.failing, m)

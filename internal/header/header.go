@@ -68,6 +68,8 @@ const (
 // fail. Anyone can forge it.
 const DeliveryCount = "x-delivery-count"
 
+const acquiredCount = "x-acquired-count"
+
 // IsOurs tells whether a header is one of Warren's.
 func IsOurs(name string) bool { return strings.HasPrefix(name, Prefix) }
 
@@ -82,7 +84,7 @@ func IsBrokers(name string) bool {
 	if !strings.HasPrefix(name, "x-") {
 		return false
 	}
-	return name == "x-death" || name == DeliveryCount || name == "x-acquired-count" ||
+	return name == "x-death" || name == DeliveryCount || name == acquiredCount ||
 		strings.HasPrefix(name, "x-first-death-") || strings.HasPrefix(name, "x-last-death-")
 }
 
@@ -234,7 +236,15 @@ func Crashes(headers map[string]any, redelivered bool) int {
 	if !redelivered {
 		return 0
 	}
-	n, ok := Int(headers[DeliveryCount])
+	return count(headers[DeliveryCount])
+}
+
+// Acquired returns how many deliveries of the message there have been before,
+// as RabbitMQ 4.3 and later count them.
+func Acquired(headers map[string]any) int { return count(headers[acquiredCount]) }
+
+func count(v any) int {
+	n, ok := Int(v)
 	if !ok || n < 0 {
 		return 0
 	}
