@@ -251,20 +251,25 @@ func (k *kit) deleteLater(p topology.Plan) {
 	k.deleteQueuesLater(names...)
 }
 
+// deleteQueuesLater deletes queues when the test ends: all at once, since RabbitMQ 3.10 may take 5 s for one of them.
 func (k *kit) deleteQueuesLater(names ...string) {
 	k.Cleanup(func() {
-		ch, err := k.client().Channel()
-		if err != nil {
-			k.Errorf("clean up: %v", err)
-			return
-		}
+		conn := k.client()
+		var all sync.WaitGroup
 		for _, name := range names {
-			if _, err := ch.QueueDelete(name, false, false, false); err != nil {
-				k.Errorf("clean up: %v", err)
-				return
-			}
+			all.Go(func() {
+				ch, err := conn.Channel()
+				if err == nil {
+					_, err = ch.QueueDelete(name, false, false, false)
+				}
+				if err != nil {
+					k.Errorf("clean up: %v", err)
+					return
+				}
+				_ = ch.Close()
+			})
 		}
-		_ = ch.Close()
+		all.Wait()
 	})
 }
 

@@ -30,5 +30,10 @@ func TestMain(m *testing.M) {
 	}
 	// Most tests only wait: for brokers, for retries, for what must not happen.
 	_ = flag.Set("test.parallel", "8")
+	// Most of these tests wait most of the time. As many at once as there are processors would take minutes.
+	flag.Parse()
+	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
+		_ = f.Value.Set("12")
+	}
 	rabbitmq.Main(m)
 }
