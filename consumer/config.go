@@ -1,7 +1,6 @@
 package consumer
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -222,32 +221,32 @@ func (cfg *Config) checkBindings() error {
 	}
 	cfg.Bindings = slices.Clone(cfg.Bindings)
 	for i := range cfg.Bindings {
-		if err := cfg.Bindings[i].check(); err != nil {
-			return fmt.Errorf("Config.Bindings[%d].%w", i, err)
+		if err := cfg.Bindings[i].check(fmt.Sprintf("Config.Bindings[%d]", i)); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// check is about one binding; what it returns begins with the field.
-func (b *Binding) check() error {
+// check is about the binding of that name.
+func (b *Binding) check(name string) error {
 	switch {
 	case b.Exchange == "":
-		return errors.New("Exchange is empty: every queue is bound to that by its name")
+		return fmt.Errorf("%s.Exchange is empty: every queue is bound to that by its name", name)
 	case len(b.Exchange) > math.MaxUint8:
-		return fmt.Errorf("Exchange has %d bytes, at most 255 are possible", len(b.Exchange))
+		return fmt.Errorf("%s.Exchange has %d bytes, at most 255 are possible", name, len(b.Exchange))
 	case b.Transient && b.Kind == "":
-		return errors.New("Transient is about an exchange to declare, but Kind is empty")
+		return fmt.Errorf("%s.Transient is about an exchange to declare, but Kind is empty", name)
 	}
 	b.Keys = slices.Clone(b.Keys)
 	for i, k := range b.Keys {
 		if len(k) > math.MaxUint8 {
-			return fmt.Errorf("Keys[%d] has %d bytes, at most 255 are possible", i, len(k))
+			return fmt.Errorf("%s.Keys[%d] has %d bytes, at most 255 are possible", name, i, len(k))
 		}
 	}
 	args, err := confirm.Table(b.Args)
 	if err != nil {
-		return fmt.Errorf("Args: %w", err)
+		return fmt.Errorf("%s.Args: %w", name, err)
 	}
 	b.Args = args
 	return nil

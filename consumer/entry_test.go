@@ -101,18 +101,18 @@ func TestErrorQueueEntry(t *testing.T) {
 		!strings.Contains(failures[1].(string), "attempt 2: panic: refund order") {
 		t.Errorf("failures %q", failures)
 	}
-	print := func(id string) string { s, _ := entries[id].Headers["warren-fingerprint"].(string); return s }
-	if !regexp.MustCompile(`^[0-9a-f]{16}$`).MatchString(print("charge 17")) {
-		t.Errorf("the fingerprint is %q", print("charge 17"))
+	fingerprint := func(id string) string { s, _ := entries[id].Headers["warren-fingerprint"].(string); return s }
+	if !regexp.MustCompile(`^[0-9a-f]{16}$`).MatchString(fingerprint("charge 17")) {
+		t.Errorf("the fingerprint is %q", fingerprint("charge 17"))
 	}
-	if print("charge 17") != print("charge 018f3c2e-7b1a-7c3d-9e4f-aabbccddeeff") || print("refund 1") != print("refund 2") {
+	if fingerprint("charge 17") != fingerprint("charge 018f3c2e-7b1a-7c3d-9e4f-aabbccddeeff") || fingerprint("refund 1") != fingerprint("refund 2") {
 		t.Error("the same failure of two orders has two fingerprints")
 	}
-	if print("charge 17") == print("refund 1") {
+	if fingerprint("charge 17") == fingerprint("refund 1") {
 		t.Error("two failures have one fingerprint")
 	}
 	for _, e := range of[monitoring.Errored](k.events) {
-		if e.Fingerprint != print(e.MessageID) || e.To != topology.ErrorQueue(k.queue) || e.Err == nil {
+		if e.Fingerprint != fingerprint(e.MessageID) || e.To != topology.ErrorQueue(k.queue) || e.Err == nil {
 			t.Errorf("the event of %s: %+v", e.MessageID, e)
 		}
 	}

@@ -10,14 +10,14 @@ import (
 type Kind int
 
 const (
-	// KindRetry: deliver the message again later. The zero Outcome is one, so
+	// KindRetry asks to deliver the message again later. The zero Outcome is one, so
 	// that a forgotten outcome loses nothing.
 	KindRetry Kind = iota
-	// KindAck: the message is done.
+	// KindAck says that the message is done.
 	KindAck
-	// KindError: a person must look at the message.
+	// KindError says that a person must look at the message.
 	KindError
-	// KindDefer: deliver the message again later, as the same attempt.
+	// KindDefer asks to deliver the message again later, as the same attempt.
 	KindDefer
 )
 

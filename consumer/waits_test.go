@@ -240,7 +240,7 @@ func TestTwoProcessesWithTwoPolicies(t *testing.T) {
 	t.Parallel()
 	k := newKit(t)
 	begin := func(policy string) (stop func() error) {
-		cmd := exec.Command(os.Args[0]) //nolint:gosec // it is this test's own binary
+		cmd := exec.Command(os.Args[0])
 		cmd.Env = append(os.Environ(), childVariable+"=policy", "QUEUE="+k.queue, "POLICY="+policy, "BROKER="+k.url)
 		var said strings.Builder
 		cmd.Stderr = &said

@@ -235,7 +235,7 @@ func CheckName(queue string, waits []time.Duration) error {
 	case queue == "":
 		return errors.New("the queue has no name")
 	case strings.HasPrefix(queue, "amq."):
-		return fmt.Errorf("the name %q is reserved: it begins with amq.", queue)
+		return fmt.Errorf("the name %q begins with amq., which is reserved", queue)
 	case strings.ToValidUTF8(queue, "") != queue || strings.ContainsRune(queue, 0):
 		return fmt.Errorf("the name %q is not text", queue)
 	}

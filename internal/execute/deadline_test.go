@@ -86,11 +86,11 @@ func TestDeadlineIsLikeTheReal(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			observe := func(make func(parent context.Context, at time.Time) (context.Context, func())) (seen []any) {
+			observe := func(begin func(parent context.Context, at time.Time) (context.Context, func())) (seen []any) {
 				synctest.Test(t, func(t *testing.T) {
 					parent, endParent := context.WithCancelCause(context.WithValue(t.Context(), keyType{}, "value"))
 					defer endParent(nil)
-					ctx, end := make(parent, time.Now().Add(10*time.Second))
+					ctx, end := begin(parent, time.Now().Add(10*time.Second))
 					defer end()
 					seen = run(t, ctx, endParent, end)
 				})

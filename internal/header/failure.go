@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -113,7 +114,7 @@ func (f Failure) Line() string {
 
 // Append returns the last few failures with f at their end.
 func (f Failure) Append(earlier []any) []any {
-	list := append(earlier[:len(earlier):len(earlier)], f.Line())
+	list := slices.Concat(earlier, []any{f.Line()})
 	return list[max(0, len(list)-maxFailures):]
 }
 
@@ -178,15 +179,15 @@ func PanicFrame(stack []byte) string {
 	return ""
 }
 
-// clip cuts s to at most max bytes, between characters, and makes it valid
+// clip cuts s to at most that many bytes, between characters, and makes it valid
 // UTF-8, which never takes more bytes than it had.
-func clip(s string, max int) string {
+func clip(s string, most int) string {
 	const more = "…"
-	if len(s) <= max {
+	if len(s) <= most {
 		return strings.ToValidUTF8(s, "?")
 	}
-	s = s[:max-len(more)]
-	for i := len(s) - 1; i >= max-len(more)-utf8.UTFMax && i >= 0; i-- {
+	s = s[:most-len(more)]
+	for i := len(s) - 1; i >= most-len(more)-utf8.UTFMax && i >= 0; i-- {
 		if utf8.RuneStart(s[i]) { // of the last character, which may be cut
 			if !utf8.FullRuneInString(s[i:]) {
 				s = s[:i]

@@ -45,7 +45,9 @@ func TestNewFailure(t *testing.T) {
 			"EOF\nopen x: EOF", "*fs.PathError", "2026-03-01T12:00:00Z attempt 2: returned: EOF open x: EOF",
 		},
 		{
-			"rude", rude{}, "a header_test.rude whose Error method panics", "header_test.rude",
+			"rude",
+			rude{},
+			"a header_test.rude whose Error method panics", "header_test.rude",
 			"2026-03-01T12:00:00Z attempt 2: returned: a header_test.rude whose Error method panics",
 		},
 		{"endless", &endless{}, "endless", "*header_test.endless", "2026-03-01T12:00:00Z attempt 2: returned: endless"},
