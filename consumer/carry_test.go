@@ -160,9 +160,7 @@ func TestHeadersOfTheBrokerAreNotSentAgain(t *testing.T) {
 			}
 		}
 		for name := range forms {
-			if got := k.events.endings(name); got != "Retried 1, Errored 2" {
-				t.Errorf("classic %v: %s ends as %s", classic, name, got)
-			}
+			eventually(t, "the end of "+name, func() bool { return k.events.endings(name) == "Retried 1, Errored 2" })
 		}
 	}
 }

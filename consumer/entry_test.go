@@ -111,7 +111,7 @@ func TestErrorQueueEntry(t *testing.T) {
 	if fingerprint("charge 17") == fingerprint("refund 1") {
 		t.Error("two failures have one fingerprint")
 	}
-	for _, e := range of[monitoring.Errored](k.events) {
+	for _, e := range waitFor[monitoring.Errored](k, 4) {
 		if e.Fingerprint != fingerprint(e.MessageID) || e.To != topology.ErrorQueue(k.queue) || e.Err == nil {
 			t.Errorf("the event of %s: %+v", e.MessageID, e)
 		}
@@ -179,9 +179,7 @@ func TestHostileErrors(t *testing.T) {
 		t.Errorf("the connections came up %d times", n)
 	}
 	for id := range all {
-		if got := k.events.endings(id); !strings.HasSuffix(got, "Errored 2") && !strings.HasSuffix(got, "Errored 1") {
-			t.Errorf("%s ends as %s", id, got)
-		}
+		eventually(t, "the end of "+id, func() bool { return strings.Contains(k.events.endings(id), "Errored ") })
 	}
 }
 
@@ -237,9 +235,7 @@ func TestUndecodableAndInvalid(t *testing.T) {
 		if d.MessageId != id || d.Headers["warren-reason"] != test.reason || d.Headers["warren-attempts"] != int64(0) || string(d.Body) != string(test.m.Body) {
 			t.Errorf("%s: %s: %v", id, d.MessageId, d.Headers)
 		}
-		if got := k.events.endings(id); got != "Errored 1" {
-			t.Errorf("%s ends as %s", id, got)
-		}
+		eventually(t, "the end of "+id, func() bool { return k.events.endings(id) == "Errored 1" })
 		if f := k.events.failure(id); f != 0 {
 			t.Errorf("%s: no handler ran, and the failure is %v", id, f)
 		}

@@ -110,7 +110,8 @@ func TestDeferExpires(t *testing.T) {
 	if d.Headers["warren-reason"] != "expired" || !strings.Contains(d.Headers["warren-error"].(string), errBank.Error()) {
 		t.Errorf("%v", d.Headers)
 	}
-	if got := k.events.endings("a"); !strings.HasPrefix(got, "Deferred 1, Deferred 1") || !strings.HasSuffix(got, ", Errored 1") {
+	eventually(t, "the end", func() bool { return strings.HasSuffix(k.events.endings("a"), ", Errored 1") })
+	if got := k.events.endings("a"); !strings.HasPrefix(got, "Deferred 1, Deferred 1") {
 		t.Errorf("it ends as %s", got)
 	}
 }
