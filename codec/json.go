@@ -119,7 +119,7 @@ const (
 // withoutBody returns err so that its text shows no more of the body than JSON promises. Errors go to logs and to other
 // services; bodies hold what people would not put there.
 func withoutBody(err error) error {
-	switch err := err.(type) { // not errors.As: what wraps one of these has a text of its own
+	switch err := err.(type) { //nolint:errorlint // what wraps one of these has a text of its own
 	case *json.SyntaxError:
 		return fmt.Errorf("%w, at byte %d", err, err.Offset)
 	case *json.UnmarshalTypeError:

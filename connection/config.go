@@ -153,7 +153,7 @@ func newSettings(rawURL string, cfg Config) (*settings, error) {
 			s.TLS = s.TLS.Clone()
 		}
 	}
-	s.monitor = monitoring.Monitor(monitoring.Log(nil))
+	s.monitor = monitoring.Log(nil)
 	if cfg.Monitor != nil {
 		s.monitor = monitoring.All(cfg.Monitor)
 	}
@@ -166,7 +166,11 @@ func (s *settings) where() string {
 	if s.tls {
 		scheme = "amqps"
 	}
-	return scheme + "://" + strings.Join(s.nodes, ",") + "/" + url.PathEscape(s.vhost)
+	vhost := "/"
+	if s.vhost != vhost { // which people leave out
+		vhost += url.PathEscape(s.vhost)
+	}
+	return scheme + "://" + strings.Join(s.nodes, ",") + vhost
 }
 
 func withDefaultTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {

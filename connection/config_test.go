@@ -63,20 +63,20 @@ func TestNewTakes(t *testing.T) {
 		cfg  connection.Config
 		want string // what String says
 	}{
-		{"amqp://", connection.Config{}, "amqp://localhost:5672/%2F"},
-		{"amqp://host", connection.Config{}, "amqp://host:5672/%2F"},
-		{"amqps://host/", connection.Config{}, "amqps://host:5671/%2F"},
-		{"amqp://u:p@host:1/%2F", connection.Config{}, "amqp://host:1/%2F"},
+		{"amqp://", connection.Config{}, "amqp://localhost:5672/"},
+		{"amqp://host", connection.Config{}, "amqp://host:5672/"},
+		{"amqps://host/", connection.Config{}, "amqps://host:5671/"},
+		{"amqp://u:p@host:1/%2F", connection.Config{}, "amqp://host:1/"},
 		{"amqp://u:p@host:1/a%2Fb%40c", connection.Config{}, "amqp://host:1/a%2Fb@c"},
-		{"amqp://u:p@ss@host/", connection.Config{}, "amqp://host:5672/%2F"}, // not encoded, and yet clear
-		{"amqp://u:%2F%3F%23%40@host/", connection.Config{}, "amqp://host:5672/%2F"},
-		{"amqp://[::1]/", connection.Config{}, "amqp://[::1]:5672/%2F"},
-		{"amqp://h/?heartbeat=0&connection_timeout=100&channel_max=9&auth_mechanism=external", connection.Config{}, "amqp://h:5672/%2F"},
-		{"amqp://h/", connection.Config{Addresses: []string{"h", "h:5672"}}, "amqp://h:5672/%2F"}, // once
-		{"amqp://h/", connection.Config{Heartbeat: 100 * time.Hour}, "amqp://h:5672/%2F"},
-		{"amqp://h/", connection.Config{MaxRedial: time.Millisecond}, "amqp://h:5672/%2F"},
-		{"amqp://h/", connection.Config{MinRedial: time.Hour}, "amqp://h:5672/%2F"},
-		{"amqps://h/", connection.Config{TLS: &tls.Config{ServerName: "x"}}, "amqps://h:5671/%2F"}, //nolint:gosec // never dialled
+		{"amqp://u:p@ss@host/", connection.Config{}, "amqp://host:5672/"}, // not encoded, and yet clear
+		{"amqp://u:%2F%3F%23%40@host/", connection.Config{}, "amqp://host:5672/"},
+		{"amqp://[::1]/", connection.Config{}, "amqp://[::1]:5672/"},
+		{"amqp://h/?heartbeat=0&connection_timeout=100&channel_max=9&auth_mechanism=external", connection.Config{}, "amqp://h:5672/"},
+		{"amqp://h/", connection.Config{Addresses: []string{"h", "h:5672"}}, "amqp://h:5672/"}, // once
+		{"amqp://h/", connection.Config{Heartbeat: 100 * time.Hour}, "amqp://h:5672/"},
+		{"amqp://h/", connection.Config{MaxRedial: time.Millisecond}, "amqp://h:5672/"},
+		{"amqp://h/", connection.Config{MinRedial: time.Hour}, "amqp://h:5672/"},
+		{"amqps://h/", connection.Config{TLS: &tls.Config{ServerName: "x"}}, "amqps://h:5671/"},
 	} {
 		c := create(t, test.url, test.cfg)
 		if c.String() != test.want {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"sync"
 	"time"
 
@@ -141,9 +142,13 @@ func (l *link) run() {
 func (l *link) failed(i int, err error, d *dialled) time.Duration {
 	address := l.config.nodes[i]
 	node, all := d.failed(i, err)
-	if node {
+	var op *net.OpError
+	switch {
+	case node:
 		err = &RefusedError{Address: address, Err: err}
-	} else {
+	case errors.As(err, &op) && op.Op == "dial":
+		// It says what it did, and where.
+	default:
 		err = fmt.Errorf("dial %s: %w", address, err)
 	}
 	pause := d.pause(l.config.MinRedial, l.config.MaxRedial)

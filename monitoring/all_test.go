@@ -281,7 +281,10 @@ func TestAllMayBeUsedByManyAtOnce(t *testing.T) {
 			if e.Stack != nil {
 				withStack.Add(1)
 			}
-			for now := highest.Load(); e.Count > now && !highest.CompareAndSwap(now, e.Count); now = highest.Load() {
+			for now := highest.Load(); e.Count > now; now = highest.Load() {
+				if highest.CompareAndSwap(now, e.Count) {
+					break
+				}
 			}
 		}
 	})

@@ -169,10 +169,17 @@ func TestLogSurvivesErrorsThatPanic(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, e := range []monitoring.Event{
-				monitoring.Retried{Err: err}, monitoring.Deferred{Err: err}, monitoring.Errored{Err: err},
-				monitoring.Lost{Err: err}, monitoring.LateOutcome{Err: err}, monitoring.SettleFailed{Err: err},
-				monitoring.Published{Err: err}, monitoring.Disconnected{Err: err}, monitoring.DialFailed{Err: err},
-				monitoring.ConsumerLost{Err: err}, monitoring.ConsumerStopped{Err: err},
+				monitoring.Retried{Err: err},
+				monitoring.Deferred{Err: err},
+				monitoring.Errored{Err: err},
+				monitoring.Lost{Err: err},
+				monitoring.LateOutcome{Err: err},
+				monitoring.SettleFailed{Err: err},
+				monitoring.Published{Err: err},
+				monitoring.Disconnected{Err: err},
+				monitoring.DialFailed{Err: err},
+				monitoring.ConsumerLost{Err: err},
+				monitoring.ConsumerStopped{Err: err},
 			} {
 				got := observed(t, e).attrs["error"].String()
 				if want := fmt.Sprintf("a %T whose Error method panics", err); got != want {
@@ -254,8 +261,12 @@ func TestLogWritesBodiesOnRequestOnly(t *testing.T) {
 	secret := monitoring.Delivery{Queue: "orders", Body: []byte("s3cr3t")}
 	withBody := []monitoring.Event{monitoring.Retried{Delivery: secret}, monitoring.Errored{Delivery: secret}}
 	without := []monitoring.Event{
-		monitoring.Acked{Delivery: secret}, monitoring.Deferred{Delivery: secret}, monitoring.HandedBack{Delivery: secret},
-		monitoring.Lost{Delivery: secret}, monitoring.Stuck{Delivery: secret}, monitoring.LateOutcome{Delivery: secret},
+		monitoring.Acked{Delivery: secret},
+		monitoring.Deferred{Delivery: secret},
+		monitoring.HandedBack{Delivery: secret},
+		monitoring.Lost{Delivery: secret},
+		monitoring.Stuck{Delivery: secret},
+		monitoring.LateOutcome{Delivery: secret},
 		monitoring.SettleFailed{Delivery: secret},
 	}
 	var out bytes.Buffer

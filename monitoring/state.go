@@ -53,7 +53,8 @@ type DialFailed struct {
 	// Refused says that the broker refused for a reason that will not go away
 	// by itself, such as a wrong password.
 	Refused bool
-	// Tries is how many dials have failed in a row.
+	// Tries is how many dials have failed in a row. A connection that lived for
+	// less than five seconds counts as one.
 	Tries int
 	// Next is the wait before the next dial.
 	Next time.Duration

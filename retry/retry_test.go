@@ -39,14 +39,16 @@ func TestAPolicyNamesItsWaitsInOrder(t *testing.T) {
 			retry.Linear(3, 10*sec, 0), []time.Duration{10 * sec, 20 * sec, 30 * sec}, []time.Duration{10 * sec, 20 * sec, 30 * sec},
 		},
 		"linear stops at its limit, also between two steps": {
-			retry.Linear(4, 10*sec, 25*sec), []time.Duration{10 * sec, 20 * sec, 25 * sec, 25 * sec},
+			retry.Linear(4, 10*sec, 25*sec),
+			[]time.Duration{10 * sec, 20 * sec, 25 * sec, 25 * sec},
 			[]time.Duration{10 * sec, 20 * sec, 25 * sec},
 		},
 		"exponential doubles": {
 			retry.Exponential(4, sec, 0), []time.Duration{sec, 2 * sec, 4 * sec, 8 * sec}, []time.Duration{sec, 2 * sec, 4 * sec, 8 * sec},
 		},
 		"exponential stops at its limit": {
-			retry.Exponential(5, sec, 5*sec), []time.Duration{sec, 2 * sec, 4 * sec, 5 * sec, 5 * sec},
+			retry.Exponential(5, sec, 5*sec),
+			[]time.Duration{sec, 2 * sec, 4 * sec, 5 * sec, 5 * sec},
 			[]time.Duration{sec, 2 * sec, 4 * sec, 5 * sec},
 		},
 		"a limit that equals the first wait makes it fixed": {
@@ -172,7 +174,7 @@ func TestPoliciesCanBeCompared(t *testing.T) {
 	if (retry.Policy{}) == retry.Fixed(0, 0) {
 		t.Error("the zero value equals Fixed(0, 0), which has no retries")
 	}
-	if retry.Steps(sec, minute) != retry.Steps(sec, minute) {
+	if other := retry.Steps(sec, minute); retry.Steps(sec, minute) != other {
 		t.Error("the same steps differ")
 	}
 	if retry.Steps(sec, minute) == retry.Steps(minute, sec) {

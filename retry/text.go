@@ -13,6 +13,8 @@ import (
 func (p Policy) String() string {
 	p = p.orDefault()
 	switch p.shape {
+	case unset, steps:
+		// Below.
 	case fixed:
 		return fmt.Sprintf("fixed(%d, %v)", p.retries, p.first)
 	case linear:

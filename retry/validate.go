@@ -57,6 +57,8 @@ func (p Policy) validateArguments() error {
 			}
 		}
 		return nil
+	case unset, linear, exponential:
+		// Below. The zero policy is a fixed one by now.
 	}
 	first := "first"
 	if p.shape == linear {
