@@ -12,14 +12,14 @@ import (
 // network dials, and can cut what it has dialled, hold back or delay what the
 // broker says, and let writing fail.
 type network struct {
-	mu      sync.Mutex
-	dials   int
-	wires   []*wire
-	held    chan struct{} // not nil while it holds; closed at the end of that
-	delay   time.Duration // of everything from the broker
-	cutAt   int           // bytes from the broker after which a connection is cut; 0: never
-	mute    bool          // writing fails; the connection looks alive
-	written *bytes.Buffer // what is written, if not nil
+	mu     sync.Mutex
+	dials  int
+	wires  []*wire
+	held   chan struct{} // not nil while it holds; closed at the end of that
+	delay  time.Duration // of everything from the broker
+	cutAt  int           // bytes from the broker after which a connection is cut; 0: never
+	mute   bool          // writing fails; the connection looks alive
+	holdOn []byte        // that, once written, makes it hold
 }
 
 var errMute = errors.New("mute")
@@ -116,8 +116,8 @@ func (w *wire) Read(b []byte) (int, error) {
 func (w *wire) Write(b []byte) (int, error) {
 	w.network.mu.Lock()
 	mute := w.network.mute
-	if w.network.written != nil {
-		w.network.written.Write(b)
+	if w.network.holdOn != nil && bytes.Contains(b, w.network.holdOn) {
+		w.network.held, w.network.holdOn = make(chan struct{}), nil
 	}
 	w.network.mu.Unlock()
 	if mute {

@@ -171,12 +171,15 @@ func TestShortContextsOnASlowNetwork(t *testing.T) {
 func TestAContextEndsWhileAChannelIsOpened(t *testing.T) {
 	r := start(t, 8)
 	queue := newQueue(t, r.url, nil)
-	for _, bytes := range []int{0, 1} { // in the open, and in the confirm.select
-		r.network.hold()
+	for what, method := range map[string][]byte{
+		"channel.open": {0, 20, 0, 10}, "confirm.select": {0, 85, 0, 10},
+	} {
+		r.network.cut() // also what is opened already
+		r.network.set(func(n *network) { n.holdOn = method })
 		within(t, 3*time.Second, "Send", func() {
 			err := r.Send(after(t, 100*time.Millisecond), message(queue, "never"))
 			if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, confirm.ErrUnknown) {
-				t.Errorf("%d: %v", bytes, err)
+				t.Errorf("%s: %v", what, err)
 			}
 		})
 		r.network.release()
