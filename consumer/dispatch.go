@@ -184,7 +184,9 @@ func (e *epoch) receive(in amqp.Delivery) error {
 			return err
 		}
 	}
-	if crashes >= maxCrashes {
+	// Lost connections are counted, too. Those of ours were no crashes: here we
+	// are.
+	if crashes-e.survived >= maxCrashes {
 		e.conclude(d, result{
 			outcome: Outcome{kind: KindError, err: fmt.Errorf("%d deliveries ended with a dead process or connection", crashes)},
 			reason:  monitoring.ReasonCrashed,

@@ -216,3 +216,34 @@ func TestUnreachableAtStart(t *testing.T) {
 		t.Errorf("after Run Health is %v", err)
 	}
 }
+
+// A long handler on a bad network: the broker counts each delivery that ends with the connection, as it counts crashes.
+// But this process has survived them all.
+func TestLossesAreNoCrashes(t *testing.T) {
+	t.Parallel()
+	const cuts = 13
+	w := newWires()
+	k := newKitOver(t, w)
+	attempts := make(chan int, 100)
+	r := run(k, func(ctx context.Context, m consumer.Message[[]byte]) consumer.Outcome {
+		attempts <- m.Attempt
+		if len(of[monitoring.ConsumerLost](k.events)) < cuts {
+			<-ctx.Done()
+		}
+		return consumer.Ack()
+	}, consumer.Config{})
+	k.publish(texts(1)...)
+	for range cuts {
+		k.waitReady(r)
+		ready := r.Ready()
+		if n := receive(t, "the handler", attempts); n != 1 {
+			t.Errorf("it is attempt %d", n)
+		}
+		w.cut()
+		eventually(t, "another Ready", func() bool { return r.Ready() != ready })
+	}
+	eventually(t, "its end", func() bool { return len(of[monitoring.Acked](k.events)) == 1 })
+	if e := of[monitoring.Errored](k.events); len(e) > 0 {
+		t.Errorf("%s went to the error queue: %s, %v", e[0].MessageID, e[0].Reason, e[0].Err)
+	}
+}

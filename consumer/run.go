@@ -51,6 +51,7 @@ type run struct {
 	overloaded bool // and told
 	toldPaused bool
 	failures   int // in a row
+	survived   int // epochs that were lost
 	latest     *connection.Session
 
 	done chan struct{} // closed when Run returns, with err
@@ -133,6 +134,7 @@ func (r *run) loop() error {
 			// What was refused now may be declared in the next epoch: not a
 			// refusal yet.
 			err = e.reason(err)
+			r.survived++
 			r.state.setReady(false, err) // before handlers learn of it
 			r.again(loss{err: err, unhandled: e.end(err)})
 			continue
