@@ -79,7 +79,7 @@ func measure(b *testing.B, workers, prefetch int, run loop) {
 func fill(b *testing.B, broker, queue string, n int) {
 	b.Helper()
 	conn := rawDial(b, broker)
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	ch, err := conn.Channel()
 	must(b, err)
 	c, err := consumer.New(newConnection(b, broker), queue, func(context.Context, consumer.Message[[]byte]) consumer.Outcome {
@@ -125,7 +125,7 @@ func newConnection(tb testing.TB, broker string) *connection.Connection {
 // rawConsume reads n deliveries in so many goroutines.
 func rawConsume(b *testing.B, broker, queue string, n, workers, prefetch int, handle func(ch *amqp.Channel, d *amqp.Delivery)) {
 	conn := rawDial(b, broker)
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	ch, err := conn.Channel()
 	must(b, err)
 	must(b, ch.Qos(prefetch, 0, false))
@@ -189,7 +189,7 @@ func rawPrefix(b *testing.B, broker, queue string, n, workers, prefetch int) {
 // warren consumes n messages with a handler that returns outcome.
 func warren(b *testing.B, broker, queue string, n, workers, prefetch int, outcome consumer.Outcome, settled func(monitoring.Event) bool) {
 	conn := newConnection(b, broker)
-	defer conn.Close(context.Background())
+	defer func() { _ = conn.Close(context.Background()) }()
 	ctx, stop := context.WithCancel(context.Background())
 	var left atomic.Int64
 	left.Store(int64(n))

@@ -39,9 +39,9 @@ func (c *channel) ask(ctx context.Context, f func(*amqp.Channel) error) error {
 // goodbye is how long closing a channel may hold up the one who does.
 const goodbye = 500 * time.Millisecond
 
-// close closes the channel without waiting long: what it leaves behind ends
+// hangUp closes the channel without waiting long: what it leaves behind ends
 // with the session.
-func (c *channel) close() {
+func (c *channel) hangUp() {
 	ctx, cancel := context.WithTimeout(context.Background(), goodbye)
 	defer cancel()
 	_ = c.ask(ctx, (*amqp.Channel).Close)

@@ -28,7 +28,7 @@ func TestChaos(t *testing.T) {
 		seed = rand.Uint64()
 	}
 	t.Logf("repeat it with -chaos.seed=%d", seed)
-	dice := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // to be repeated
+	dice := rand.New(rand.NewPCG(seed, 0))
 	w := newWires()
 	k := newKitOver(t, w)
 	l := newLedger()

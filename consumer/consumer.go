@@ -248,7 +248,7 @@ func (c *Consumer) Ready() <-chan struct{} {
 // process rarely mends what it tells.
 func (c *Consumer) Health() error {
 	err := c.state.health(time.Now())
-	if err == ErrNotReady { // without a reason: it waits for the connection
+	if err == ErrNotReady { //nolint:errorlint // itself, without a reason: it waits for the connection
 		if why := c.conn.Health(); why != nil {
 			return fmt.Errorf("%w: %w", err, why)
 		}

@@ -110,7 +110,7 @@ func ask(ctx context.Context, s *connection.Session, steps []step) error {
 	if err != nil {
 		return err
 	}
-	defer ch.close()
+	defer ch.hangUp()
 	for _, step := range steps {
 		if err := ch.ask(ctx, step.do); err != nil {
 			return declareError(step, err)

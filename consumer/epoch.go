@@ -208,7 +208,7 @@ func (e *epoch) end(err error) (open int) {
 	e.setOver()
 	e.endSettling(err)
 	e.dropBuffered()
-	e.channel.close()
+	e.hangUp()
 	return open
 }
 

@@ -40,7 +40,7 @@ func ExampleNew() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer conn.Close(ctx)
+	defer func() { _ = conn.Close(context.Background()) }()
 
 	handle := func(ctx context.Context, m consumer.Message[Invoice]) consumer.Outcome {
 		switch err := book(ctx, m.Body); {
@@ -57,10 +57,10 @@ func ExampleNew() {
 		Timeout: 30 * time.Second,
 		Retry:   retry.Exponential(5, time.Second, time.Hour),
 	})
-	if err != nil {
-		log.Fatal(err)
+	if err == nil {
+		err = c.Run(ctx)
 	}
-	if err := c.Run(ctx); err != nil {
+	if err != nil {
 		log.Print(err)
 	}
 }

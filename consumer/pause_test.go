@@ -30,7 +30,9 @@ func TestPauseAfterResumeWaitsAnew(t *testing.T) {
 	eventually(t, "a question to the broker", func() bool { return w.sent() > before })
 	paused := make(chan error, 1)
 	go func() { paused <- r.Pause(t.Context()) }()
-	<-resumed // told that it is paused
+	if err := <-resumed; !errors.Is(err, consumer.ErrPaused) {
+		t.Errorf("Resume: %v", err)
+	}
 	never(t, "paused, but subscribing", 200*time.Millisecond, func() bool { return len(paused) > 0 })
 	w.release()
 	must(t, receive(t, "Pause", paused))

@@ -112,7 +112,7 @@ func (s *state) health(now time.Time) error {
 		return ErrNotRunning
 	case s.overloaded:
 		return ErrStuck
-	case s.unreadable && !(s.subscribed && now.Sub(s.since) >= patient):
+	case s.unreadable && (!s.subscribed || now.Sub(s.since) < patient):
 		return ErrUnreadable
 	case s.pausing:
 		return ErrPaused

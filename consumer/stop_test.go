@@ -79,7 +79,7 @@ func TestStopWhileTheBrokerIsSilent(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()
 	go func() {
-		receive(t, "the end of the context", b.ended)
+		_ = receive(t, "the end of the context", b.ended)
 		b.say(1, consumer.Ack())
 	}()
 	within(t, "Stop", 4*time.Second, func() { _ = r.Stop(ctx) })

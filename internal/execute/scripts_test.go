@@ -84,7 +84,7 @@ func TestDeadlineInAnyOrder(t *testing.T) {
 		"cepl", "cdpl", "cpdl", "wpdl", "wedl", "wepdl", "ecdl", "elcpl",
 	} {
 		t.Run(script, func(t *testing.T) {
-			play := func(make func() made) string {
+			play := func(newMade func() made) string {
 				var (
 					mu   sync.Mutex
 					told []string
@@ -96,7 +96,7 @@ func TestDeadlineInAnyOrder(t *testing.T) {
 				}
 				var lines []string
 				synctest.Test(t, func(*testing.T) {
-					m := make()
+					m := newMade()
 					began := time.Now()
 					for _, step := range script {
 						switch step {
