@@ -75,7 +75,8 @@ type Config struct {
 	Monitor monitoring.Monitor
 
 	// Prefetch is how many messages are taken from the broker ahead of the
-	// workers, those in work included. 0 means two for each worker, fewer if
+	// workers, those in work included. For a moment after the number changes,
+	// and once when a subscription begins, it can be exceeded. 0 means two for each worker, fewer if
 	// they could not be handled within ConsumerTimeout.
 	Prefetch int
 

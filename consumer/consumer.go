@@ -178,7 +178,8 @@ func (c *Consumer) Declare(ctx context.Context) error {
 //
 // When it has stopped it returns nil or, if messages that it had taken are not
 // settled, a [*DrainError]. Nothing of it is left running then, but for the
-// handlers named there. Run can be called again.
+// handlers named there and, if the broker does not answer, what ends with the
+// connection. Run can be called again.
 func (c *Consumer) Run(ctx context.Context) error {
 	r, err := c.state.start(ctx, c)
 	if err != nil {

@@ -36,7 +36,9 @@ type Delivery struct {
 	Handling time.Duration
 }
 
-// Acked is a message that was handled and is done.
+// Acked is a message that was handled and is done. Acknowledgements are gathered
+// for up to five milliseconds: if the connection is lost in that time, the
+// message is delivered again although Acked was told.
 type Acked struct {
 	Delivery
 }
