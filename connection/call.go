@@ -106,7 +106,7 @@ func (s *Session) expectAnswer() (answered func()) {
 		defer mu.Unlock()
 		switch {
 		case over:
-		case s.blocked.Load() != nil:
+		case s.sock.blocked.Load() != nil:
 			timer.Reset(limit)
 		default:
 			s.Fail(fmt.Errorf("%w within %v", errNoAnswer, limit))

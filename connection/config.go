@@ -66,7 +66,8 @@ type Config struct {
 	TLS *tls.Config
 
 	// WriteTimeout bounds every write to the network. When it passes, the
-	// connection is taken for dead. 0 means 10 s; it cannot be turned off.
+	// connection is taken for dead, unless the broker has said that it blocks
+	// it. 0 means 10 s; it cannot be turned off.
 	WriteTimeout time.Duration
 }
 

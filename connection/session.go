@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -24,9 +23,8 @@ type Session struct {
 	born    time.Time
 	took    time.Duration // the dial
 
-	closed  <-chan *amqp.Error
-	blocks  <-chan amqp.Blocking
-	blocked atomic.Pointer[blockade] // nil while the broker takes messages
+	closed <-chan *amqp.Error
+	blocks <-chan amqp.Blocking
 
 	failed chan struct{} // closed by the first Fail
 	done   chan struct{} // closed when the AMQP connection has ended
@@ -46,6 +44,7 @@ type blockade struct {
 
 func newSession(l *link, conn *amqp.Connection, sock *socket, address string) *Session {
 	version, _ := conn.Properties["version"].(string)
+	sock.silent.Store(int64(conn.Config.Heartbeat * 3 / 2)) // as the client does it
 	return &Session{
 		link: l, conn: conn, sock: sock, address: address, version: version, born: time.Now(),
 		// As early as possible: what ends before is an end without a reason.
@@ -109,13 +108,13 @@ func (s *Session) end(why *amqp.Error) {
 }
 
 func (s *Session) block(b amqp.Blocking) {
-	now := s.blocked.Load()
+	now := s.sock.blocked.Load()
 	switch {
 	case b.Active && now == nil:
-		s.blocked.Store(&blockade{reason: b.Reason, since: time.Now(), over: make(chan struct{})})
+		s.sock.blocked.Store(&blockade{reason: b.Reason, since: time.Now(), over: make(chan struct{})})
 		s.link.observe(monitoring.Blocked{Name: s.link.name(), Address: s.address, Reason: b.Reason})
 	case !b.Active && now != nil:
-		s.blocked.Store(nil)
+		s.sock.blocked.Store(nil)
 		close(now.over)
 		s.link.observe(monitoring.Unblocked{
 			Name: s.link.name(), Address: s.address, After: time.Since(now.since),
@@ -159,7 +158,7 @@ func (s *Session) FrameMax() int {
 // that wraps [ErrBlocked], and a channel that is closed when it takes them
 // again. It is not closed when the session ends.
 func (s *Session) Blocked() (<-chan struct{}, error) {
-	b := s.blocked.Load()
+	b := s.sock.blocked.Load()
 	if b == nil {
 		return nil, nil
 	}

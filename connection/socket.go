@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -16,6 +17,8 @@ import (
 type socket struct {
 	net.Conn
 	timeout time.Duration
+	blocked atomic.Pointer[blockade] // nil while the broker takes messages
+	silent  atomic.Int64             // for how long the broker may be, a time.Duration; 0: not known yet
 
 	mu       sync.Mutex
 	readErr  error // the first
@@ -23,7 +26,17 @@ type socket struct {
 }
 
 func (s *socket) Read(b []byte) (int, error) {
+	began := time.Now()
 	n, err := s.Conn.Read(b)
+	// The goroutine of the client that renews the read deadline also writes, and
+	// is held up by any write that is. So the deadline may be an old one.
+	for errors.Is(err, os.ErrDeadlineExceeded) {
+		end := began.Add(time.Duration(s.silent.Load()))
+		if !time.Now().Before(end) || s.SetReadDeadline(end) != nil {
+			break
+		}
+		n, err = s.Conn.Read(b)
+	}
 	if err != nil {
 		s.note(&s.readErr, err)
 	}
@@ -31,10 +44,13 @@ func (s *socket) Read(b []byte) (int, error) {
 }
 
 func (s *socket) Write(b []byte) (int, error) {
-	err := s.SetWriteDeadline(time.Now().Add(s.timeout))
-	n := 0
-	if err == nil {
-		n, err = s.Conn.Write(b)
+	n, err := s.write(b)
+	// A broker that has blocked the connection does not read, and says so: it is
+	// alive, and will read the rest.
+	for errors.Is(err, os.ErrDeadlineExceeded) && s.blocked.Load() != nil {
+		var more int
+		more, err = s.write(b[n:])
+		n += more
 	}
 	if err != nil {
 		s.note(&s.writeErr, err)
@@ -43,6 +59,13 @@ func (s *socket) Write(b []byte) (int, error) {
 		_ = s.Close()
 	}
 	return n, err
+}
+
+func (s *socket) write(b []byte) (int, error) {
+	if err := s.SetWriteDeadline(time.Now().Add(s.timeout)); err != nil {
+		return 0, err
+	}
+	return s.Conn.Write(b)
 }
 
 func (s *socket) note(first *error, err error) {

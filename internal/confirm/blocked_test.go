@@ -18,6 +18,7 @@ func TestFaultsOfTheBroker(t *testing.T) {
 	t.Parallel()
 	node := rabbitmq.Private(t, rabbitmq.Options{})
 	t.Run("alarm", func(t *testing.T) { testAlarm(t, node) })
+	t.Run("large message under an alarm", func(t *testing.T) { testLargeUnderAnAlarm(t, node) })
 	t.Run("close under an alarm", func(t *testing.T) { testCloseUnderAnAlarm(t, node) })
 	t.Run("a smaller limit than ours", func(t *testing.T) { testOversize(t, node) })
 	t.Run("frozen", func(t *testing.T) { testFrozen(t, node) })
@@ -73,6 +74,35 @@ func testAlarm(t *testing.T, node *rabbitmq.Node) {
 		t.Errorf("connections were lost: %v", lost)
 	}
 	all.verify(t, ids(t, r.url, queue))
+}
+
+// A broker that blocks the connection in the middle of a message reads the rest
+// later. That is no reason to hang up, and to be unknown again and again.
+func testLargeUnderAnAlarm(t *testing.T, node *rabbitmq.Node) {
+	r := startOn(t, node.URL(), 4, connection.Config{WriteTimeout: 500 * time.Millisecond, Heartbeat: time.Second})
+	queue := newQueue(t, r.url, nil)
+	must(t, r.Send(soon(t), message(queue, "first")))
+	alarm(t, node, "absolute", "1MB")
+	t.Cleanup(func() { alarm(t, node, "0.4") })
+	other := startOn(t, node.URL(), 4, connection.Config{})
+	_ = other.Send(after(t, 100*time.Millisecond), message(queue, "first"))
+	until(t, "the alarm", func() bool { return errors.Is(other.conn.Health(), connection.ErrBlocked) })
+	m := message(queue, "large")
+	m.Body = make([]byte, 60<<20) // more than the buffers of the network hold
+	if err := r.Send(after(t, 4*time.Second), m); !errors.Is(err, confirm.ErrUnknown) {
+		t.Errorf("the large one: %v", err)
+	}
+	if err := r.Send(after(t, 100*time.Millisecond), message(queue, "never")); !errors.Is(err, connection.ErrBlocked) {
+		t.Errorf("the next one: %v", err)
+	}
+	alarm(t, node, "0.4")
+	must(t, r.Send(soon(t), message(queue, "last")))
+	if lost := r.lost(); len(lost) > 0 {
+		t.Errorf("connections were lost: %v", lost)
+	}
+	if there := ids(t, r.url, queue); len(there) != 3 || there["large"] != 1 {
+		t.Errorf("in the queue: %v", there)
+	}
 }
 
 // PEER-BUGS test 9: with a message that has begun, and others that have not.

@@ -151,10 +151,14 @@ func (c *channel) settle(p *Pending, result error) {
 	c.sender.settled(c, p)
 }
 
-// giveUp decides p otherwise than by its confirmation, and tells its caller.
-// The caller holds mu.
-func (c *channel) giveUp(p *Pending, result error) {
-	c.settle(p, result)
+// giveUp decides p without waiting for its confirmation, because of why, and
+// tells its caller. The caller holds mu.
+func (c *channel) giveUp(p *Pending, why error) {
+	if p.confirmation != nil && p.confirmation.Acked() { // behind one that is not
+		c.settle(p, c.outcome(p))
+		return
+	}
+	c.settle(p, unknown(why))
 	p.told <- struct{}{} // has room for this and the one of publish
 }
 
@@ -265,7 +269,7 @@ func (c *channel) blame(e *amqp.Error) {
 		return
 	}
 	for p := c.flight.last; p != nil; p = p.prev {
-		fault, every := faultOf(e, &p.message)
+		every, fault := faultOf(e, &p.message)
 		if fault == nil {
 			continue
 		}
@@ -282,12 +286,8 @@ func (c *channel) expire() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for p := c.flight.first; p != nil && time.Since(p.sent) >= c.sender.timeout; p = c.flight.first {
-		if p.confirmation != nil && p.confirmation.Acked() { // behind one that was not
-			c.settle(p, c.outcome(p))
-			continue
-		}
 		c.retire()
-		c.giveUp(p, unknown(fmt.Errorf("no confirm within %v", c.sender.timeout)))
+		c.giveUp(p, fmt.Errorf("no confirm within %v", c.sender.timeout))
 	}
 }
 
@@ -296,7 +296,7 @@ func (c *channel) abandon() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for p := c.flight.first; p != nil; p = c.flight.first {
-		c.giveUp(p, unknown(ErrClosed))
+		c.giveUp(p, ErrClosed)
 	}
 }
 

@@ -57,7 +57,7 @@ func unknown(why error) error {
 // message like m on that channel. Otherwise one before m may have been taken,
 // when the exchange or the permission was still there. The texts are those of
 // RabbitMQ 3.10 to 4.3.
-func faultOf(e *amqp.Error, m *Message) (fault error, every bool) {
+func faultOf(e *amqp.Error, m *Message) (every bool, fault error) {
 	exchange := m.Exchange
 	if exchange == "" {
 		exchange = "amq.default"
@@ -66,7 +66,7 @@ func faultOf(e *amqp.Error, m *Message) (fault error, every bool) {
 	switch e.Code {
 	case amqp.NotFound:
 		if strings.HasPrefix(e.Reason, "NOT_FOUND - no "+in) {
-			return ErrUnroutable, false
+			return false, ErrUnroutable
 		}
 	case amqp.AccessRefused:
 		for _, what := range []string{
@@ -74,7 +74,7 @@ func faultOf(e *amqp.Error, m *Message) (fault error, every bool) {
 			"access to topic '" + m.Key + "' in " + in, "write access to topic '" + m.Key + "' in " + in,
 		} {
 			if strings.HasPrefix(e.Reason, "ACCESS_REFUSED - "+what) {
-				return ErrRefused, false
+				return false, ErrRefused
 			}
 		}
 	case amqp.PreconditionFailed:
@@ -82,12 +82,12 @@ func faultOf(e *amqp.Error, m *Message) (fault error, every bool) {
 		var size, most int
 		switch n, _ := fmt.Sscanf(what, "message size %d is larger than configured max size %d", &size, &most); {
 		case n == 2 && len(m.Body) > most:
-			return ErrTooLarge, true
+			return true, ErrTooLarge
 		case m.UserId != "" && strings.HasPrefix(what, "user_id property set to '"+m.UserId+"' but "):
-			return ErrRefused, true
+			return true, ErrRefused
 		case m.ReplyTo == "amq.rabbitmq.reply-to" && strings.HasPrefix(what, "fast reply consumer does not exist"):
-			return ErrRefused, true
+			return true, ErrRefused
 		}
 	}
-	return nil, false
+	return false, nil
 }

@@ -109,7 +109,7 @@ func startOn(tb testing.TB, url string, window int, cfg connection.Config) *rig 
 		r.network.release()
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
-		if err := r.Sender.Close(ctx); err != nil {
+		if err := r.Close(ctx); err != nil {
 			tb.Errorf("close the sender: %v", err)
 		}
 		if free := r.Free(); free != window {

@@ -28,11 +28,17 @@ const HeadRoom = 4 << 10
 // check refuses what would end the channel, or the connection, for everyone.
 func (m *Message) check(frameMax int) error {
 	for _, s := range [...]struct{ name, value string }{
-		{"exchange", m.Exchange}, {"routing key", m.Key},
-		{"content type", m.ContentType}, {"content encoding", m.ContentEncoding},
-		{"correlation id", m.CorrelationId}, {"reply-to", m.ReplyTo},
-		{"expiration", m.Expiration}, {"message id", m.MessageId},
-		{"type", m.Type}, {"user id", m.UserId}, {"app id", m.AppId},
+		{"exchange", m.Exchange},
+		{"routing key", m.Key},
+		{"content type", m.ContentType},
+		{"content encoding", m.ContentEncoding},
+		{"correlation id", m.CorrelationId},
+		{"reply-to", m.ReplyTo},
+		{"expiration", m.Expiration},
+		{"message id", m.MessageId},
+		{"type", m.Type},
+		{"user id", m.UserId},
+		{"app id", m.AppId},
 	} {
 		if len(s.value) > math.MaxUint8 {
 			return fmt.Errorf("%w: the %s has %d bytes, at most 255 are possible", ErrTooLarge, s.name, len(s.value))

@@ -205,8 +205,10 @@ func TestAForbiddenExchange(t *testing.T) {
 	t.Parallel()
 	node := rabbitmq.Shared(t)
 	for _, args := range [][]string{
-		{"add_user", "reader", "reader"}, {"set_permissions", "reader", ".*", "^$", ".*"},
-		{"add_user", "narrow", "narrow"}, {"set_permissions", "narrow", ".*", ".*", ".*"},
+		{"add_user", "reader", "reader"},
+		{"set_permissions", "reader", ".*", "^$", ".*"},
+		{"add_user", "narrow", "narrow"},
+		{"set_permissions", "narrow", ".*", ".*", ".*"},
 		{"set_topic_permissions", "narrow", "amq.topic", "^allowed", ".*"},
 	} {
 		_, err := node.Ctl(t.Context(), args...)
@@ -296,7 +298,7 @@ func TestFaults(t *testing.T) {
 		{406, "PRECONDITION_FAILED - something else", sized(99), nil, false},
 		{501, "message size 11 is larger than configured max size 10", sized(11), nil, false},
 	} {
-		got, every := confirm.FaultOf(&amqp.Error{Code: test.code, Reason: test.text, Server: true}, &test.m)
+		every, got := confirm.FaultOf(&amqp.Error{Code: test.code, Reason: test.text, Server: true}, &test.m)
 		if !errors.Is(got, test.want) || every != test.every {
 			t.Errorf("%s: %v, %v", test.text, got, every)
 		}

@@ -165,7 +165,7 @@ func FuzzHeadSize(f *testing.F) {
 	}
 	e := newEncoder(f)
 	f.Fuzz(func(t *testing.T, seed uint64, s string, b []byte) {
-		random := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // to be the same again
+		random := rand.New(rand.NewPCG(seed, 0))
 		var value func(depth int) any
 		value = func(depth int) any {
 			switch n := random.IntN(22); n {
@@ -180,13 +180,13 @@ func FuzzHeadSize(f *testing.F) {
 			case 6:
 				return random.Uint64() >> 1
 			case 7:
-				return uint16(random.Uint32()) //nolint:gosec // any
+				return uint16(random.Uint32())
 			case 8:
-				return byte(random.Uint32()) //nolint:gosec // any
+				return byte(random.Uint32())
 			case 9:
-				return int8(random.Uint32()) //nolint:gosec // any
+				return int8(random.Uint32())
 			case 10:
-				return int16(random.Uint32()) //nolint:gosec // any
+				return int16(random.Uint32())
 			case 11:
 				return random.Float32()
 			case 12:
@@ -228,7 +228,7 @@ func FuzzHeadSize(f *testing.F) {
 			t.Fatalf("the client refuses %v: %v", table, err)
 		}
 		p := amqp.Publishing{
-			Headers: table, Priority: uint8(random.Uint32()), DeliveryMode: uint8(random.IntN(3)), //nolint:gosec // any
+			Headers: table, Priority: uint8(random.Uint32()), DeliveryMode: uint8(random.IntN(3)),
 			MessageId: s[:min(len(s), 255)], AppId: s[:min(len(s), 100)],
 		}
 		want, err := e.headFrame(p)
@@ -325,11 +325,23 @@ func TestWhatIsRefusedIsNotSent(t *testing.T) {
 func TestTable(t *testing.T) {
 	now := time.Now()
 	for _, test := range []struct{ given, want any }{
-		{nil, nil}, {true, true}, {"s", "s"}, {1.5, 1.5}, {float32(1.5), float32(1.5)}, {now, now},
-		{int8(-1), int8(-1)}, {int16(-1), int16(-1)}, {int32(-1), int32(-1)}, {int64(-1), int64(-1)},
-		{math.MaxInt64, int64(math.MaxInt64)}, {-1, int64(-1)},
-		{byte(255), int64(255)}, {uint16(65535), int64(65535)}, {uint32(math.MaxUint32), int64(math.MaxUint32)},
-		{uint(7), int64(7)}, {uint64(math.MaxInt64), int64(math.MaxInt64)},
+		{nil, nil},
+		{true, true},
+		{"s", "s"},
+		{1.5, 1.5},
+		{float32(1.5), float32(1.5)},
+		{now, now},
+		{int8(-1), int8(-1)},
+		{int16(-1), int16(-1)},
+		{int32(-1), int32(-1)},
+		{int64(-1), int64(-1)},
+		{math.MaxInt64, int64(math.MaxInt64)},
+		{-1, int64(-1)},
+		{byte(255), int64(255)},
+		{uint16(65535), int64(65535)},
+		{uint32(math.MaxUint32), int64(math.MaxUint32)},
+		{uint(7), int64(7)},
+		{uint64(math.MaxInt64), int64(math.MaxInt64)},
 		{amqp.Decimal{Scale: 1}, amqp.Decimal{Scale: 1}},
 		{[]byte("b"), []byte("b")},
 		{[]string{"a", "b"}, []any{"a", "b"}},
@@ -349,8 +361,16 @@ func TestTable(t *testing.T) {
 	loop := map[string]any{}
 	loop["a"], loop["b"] = loop, []any{loop, loop}
 	for _, bad := range []any{
-		uint64(math.MaxInt64 + 1), uint(math.MaxUint), struct{}{}, &now, []int{1}, 1i, func() {}, loop, []any{loop},
-		map[string]any{strings.Repeat("x", 256): 1}, []any{uint64(math.MaxUint64)}, map[int]string{}, time.Second,
+		uint64(math.MaxInt64 + 1), uint(math.MaxUint),
+		struct{}{},
+		&now,
+		[]int{1},
+		1i, func() {}, loop,
+		[]any{loop},
+		map[string]any{strings.Repeat("x", 256): 1},
+		[]any{uint64(math.MaxUint64)},
+		map[int]string{},
+		time.Second,
 	} {
 		if _, err := confirm.Table(map[string]any{"the key": bad}); !errors.Is(err, confirm.ErrHeader) || !strings.Contains(err.Error(), "the key") {
 			t.Errorf("%T: %v", bad, err)

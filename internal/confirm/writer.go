@@ -3,6 +3,7 @@ package confirm
 import (
 	"errors"
 	"fmt"
+	"net"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -50,9 +51,12 @@ func (s *Sender) next(c *channel) *Pending {
 func (s *Sender) send(c *channel, p *Pending) *channel {
 	for p.state.Load() != takenBack {
 		var err error
-		if c, err = s.ready(c); err != nil {
+		if c, err = s.ready(c, p); err != nil {
 			p.fail(err)
 			return nil
+		}
+		if c == nil {
+			break
 		}
 		if c.session.FrameMax() < p.frameMax {
 			if err := p.message.check(c.session.FrameMax()); err != nil {
@@ -69,8 +73,8 @@ func (s *Sender) send(c *channel, p *Pending) *channel {
 }
 
 // ready waits until it has a channel that takes messages: c, or another. There
-// is an error when there never will be one.
-func (s *Sender) ready(c *channel) (*channel, error) {
+// is none if p is taken back meanwhile, and an error if there never will be one.
+func (s *Sender) ready(c *channel, p *Pending) (*channel, error) {
 	pause := 50 * time.Millisecond
 	for {
 		if c != nil && c.over() {
@@ -111,6 +115,9 @@ func (s *Sender) ready(c *channel) (*channel, error) {
 		}
 		if c, err = s.open(session); err == nil {
 			continue
+		}
+		if p.state.Load() == takenBack {
+			return nil, nil
 		}
 		select { // one that does not open channels is not to be asked in a loop
 		case <-session.Done():
@@ -189,14 +196,14 @@ func (c *channel) publish(p *Pending) bool {
 		c.flight.remove(p)
 		p.state.Store(queued)
 	default:
-		c.giveUp(p, unknown(err))
+		c.giveUp(p, err)
 	}
 	c.mu.Unlock()
 	c.wake()
 	if err == nil {
 		return true
 	}
-	if !errors.Is(err, amqp.ErrClosed) {
+	if !errors.Is(err, amqp.ErrClosed) && !errors.Is(err, net.ErrClosed) {
 		// The client only notices at its next write, and that may be the next
 		// message, which would then be unknown as well.
 		c.session.Fail(fmt.Errorf("publish: %w", err))
