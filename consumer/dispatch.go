@@ -95,6 +95,8 @@ func (e *epoch) attend() error {
 		if err := e.subscribe(true); err != nil {
 			return err
 		}
+	}
+	if !e.state.isSubscribed() {
 		e.nowReady()
 	}
 	return nil
@@ -178,7 +180,7 @@ func (e *epoch) receive(in amqp.Delivery) error {
 	}
 	crashes := e.crashes(in)
 	d.suspect = crashes >= suspectAt
-	if e.narrow && !d.suspect {
+	if e.narrow && !d.suspect && e.subscribed() { // not what a cancelled one had sent already
 		if err := e.widen(); err != nil {
 			e.next = d
 			return err
