@@ -120,7 +120,7 @@ func Open(ctx context.Context, url string, cfg Config) (*Connection, error) {
 // if the broker refuses for a reason that will not pass by itself, such as a
 // wrong password; or an error that wraps that of ctx, with the last dial's.
 // After an error the Connection goes on dialling until Close: call Connect
-// again to wait again.
+// again to wait again. A refusal stands until a later dial ends otherwise.
 func (c *Connection) Connect(ctx context.Context) error {
 	if err := c.links[Publish].connect(ctx); err != nil {
 		return fmt.Errorf("connect to %s: %w", c.config.where(), err)
@@ -142,10 +142,15 @@ func (c *Connection) Session(ctx context.Context, p Purpose) (*Session, error) {
 }
 
 // Channel opens a new AMQP channel for p and waits until ctx ends for a
-// connection to open it on. The channel is the caller's to close, and dies with
-// its connection: watch NotifyClose, and ask for another then. Publish on
-// channels for [Publish] only, and see the client's documentation for what may
-// be used concurrently on one channel.
+// connection to open it on. If that connection is lost in the same moment, the
+// error says so; ask again then.
+//
+// The channel is the caller's to close, and dies with its connection: watch
+// NotifyClose, and ask for another then. Read every Notify channel, or give it
+// room: the client stops reading from the connection for 5 s at each value that
+// it cannot hand over, and that can hold up Close. Publish on channels for
+// [Publish] only, and see the client's documentation for what may be used
+// concurrently on one channel.
 func (c *Connection) Channel(ctx context.Context, p Purpose) (*amqp.Channel, error) {
 	s, err := c.Session(ctx, p)
 	if err != nil {
