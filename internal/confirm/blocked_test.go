@@ -17,12 +17,15 @@ import (
 func TestFaultsOfTheBroker(t *testing.T) {
 	t.Parallel()
 	node := rabbitmq.Private(t, rabbitmq.Options{})
+	// Long before the kill: RabbitMQ 3.10 was seen to forget a durable queue that
+	// was declared a second before, and all that was confirmed in it.
+	old := newQueue(t, node.URL(), nil)
 	t.Run("alarm", func(t *testing.T) { testAlarm(t, node) })
 	t.Run("large message under an alarm", func(t *testing.T) { testLargeUnderAnAlarm(t, node) })
 	t.Run("close under an alarm", func(t *testing.T) { testCloseUnderAnAlarm(t, node) })
 	t.Run("a smaller limit than ours", func(t *testing.T) { testOversize(t, node) })
 	t.Run("frozen", func(t *testing.T) { testFrozen(t, node) })
-	t.Run("killed", func(t *testing.T) { testKilled(t, node) })
+	t.Run("killed", func(t *testing.T) { testKilled(t, node, old) })
 }
 
 func alarm(t *testing.T, node *rabbitmq.Node, limit ...string) {
@@ -203,12 +206,9 @@ func testFrozen(t *testing.T, node *rabbitmq.Node) {
 	all.verify(t, ids(t, r.url, queue))
 }
 
-// Nothing that was confirmed may be lost with the broker. The queue is classic:
-// on 3.10 a quorum queue that is declared just before the kill was seen to have
-// no leader ever after.
-func testKilled(t *testing.T, node *rabbitmq.Node) {
+// Nothing that was confirmed may be lost with the broker.
+func testKilled(t *testing.T, node *rabbitmq.Node, queue string) {
 	r := startOn(t, node.URL(), 64, connection.Config{})
-	queue := newQueue(t, r.url, nil)
 	var all results
 	restarted := make(chan error, 1)
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)

@@ -1,6 +1,7 @@
 package confirm_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -215,8 +216,8 @@ func TestAForbiddenExchange(t *testing.T) {
 		must(t, err)
 	}
 	t.Cleanup(func() {
-		_, _ = node.Ctl(t.Context(), "delete_user", "reader")
-		_, _ = node.Ctl(t.Context(), "delete_user", "narrow")
+		_, _ = node.Ctl(context.Background(), "delete_user", "reader")
+		_, _ = node.Ctl(context.Background(), "delete_user", "narrow")
 	})
 	for _, test := range []struct{ user, exchange, key string }{
 		{"reader", "amq.direct", "k"}, {"reader", "", "k"}, {"narrow", "amq.topic", "forbidden.key"},
