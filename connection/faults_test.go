@@ -119,7 +119,7 @@ func testFrozen(t *testing.T, node *rabbitmq.Node) {
 	c := connect(t, node.URL(), cfg)
 	s := session(t, c, connection.Publish)
 	must(t, node.Freeze())
-	frozen := time.Now()
+	frozen := time.Now() // or some moments later
 	select {
 	case <-s.Done():
 	case <-time.After(patience):
@@ -148,6 +148,10 @@ func testCloseWhileFrozen(t *testing.T, node *rabbitmq.Node) {
 	must(t, err)
 	must(t, node.Freeze())
 	defer func() { must(t, node.Thaw()) }()
+	until(t, "it to be frozen", func() bool { // which takes a moment
+		_, err := c.Channel(after(t, 200*time.Millisecond), connection.Consume)
+		return err != nil
+	})
 	written := make(chan error, 1)
 	go func() { // into a socket that fills up
 		written <- ch.Publish("", "nobody", false, false, amqp.Publishing{Body: make([]byte, 100<<20)})

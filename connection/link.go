@@ -169,9 +169,10 @@ func (l *link) failed(i int, err error, d *dialled) time.Duration {
 
 // serve lends s out until it ends, and returns the wait before the next dial.
 func (l *link) serve(s *Session, d *dialled) time.Duration {
-	l.set(func() { l.live, l.err, l.refused = s, nil, nil })
+	// Told before anyone can use it, and so before anything that follows from it.
 	l.observe(monitoring.Connected{Name: l.name(), Address: s.address, Version: s.version, Took: s.took})
 	l.wg.Go(s.watch)
+	l.set(func() { l.live, l.err, l.refused = s, nil, nil })
 	select {
 	case <-s.done:
 	case <-l.ctx.Done():

@@ -183,8 +183,7 @@ func TestAHundredReconnectsLeaveNothingBehind(t *testing.T) {
 	}
 	session(t, c, connection.Consume)
 	session(t, c, connection.Publish)
-	// The last two sessions may have been lent before they were watched.
-	until(t, "the goroutines to end", func() bool { return runtime.NumGoroutine() <= before+2 })
+	until(t, "the goroutines to end", func() bool { return runtime.NumGoroutine() <= before })
 	if n := len(told[monitoring.Connected](diary)); n != 2*102 {
 		t.Errorf("connected %d times", n)
 	}
