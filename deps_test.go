@@ -32,6 +32,9 @@ var arrows = map[string][]string{
 		"internal/confirm", "internal/execute", "internal/header", amqp,
 	},
 
+	// The broker for tests knows nothing of the library.
+	"rabbittest/internal/wire": {},
+
 	// Not part of the library.
 	"internal/rabbitmq":      {amqp},
 	"internal/rabbitmq/with": {"internal/rabbitmq"},
