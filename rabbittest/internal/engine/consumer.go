@@ -1,0 +1,196 @@
+package engine
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/warren-mq/warren/rabbittest/internal/wire"
+)
+
+// Consumer is a subscription.
+type Consumer struct {
+	Tag       string
+	NoAck     bool
+	Exclusive bool
+	Priority  int64
+	Arguments wire.Table
+
+	channel  *Channel
+	queue    *Queue
+	prefetch int // 0: as many as there are
+	unacked  int
+	gone     bool
+}
+
+// Subscription is what basic.consume says.
+type Subscription struct {
+	Queue, Tag       string
+	NoAck, Exclusive bool
+	Arguments        wire.Table
+}
+
+// Qos limits how many unsettled deliveries a client gets: each consumer that subscribes from now on, or, with global,
+// the channel as a whole. https://www.rabbitmq.com/docs/consumer-prefetch
+func (ch *Channel) Qos(size uint32, count uint16, global bool) *Error {
+	if size != 0 {
+		return ConnectionFault(NotImplemented, "prefetch_size!=0 (%d)", size)
+	}
+	switch {
+	case !global:
+		ch.prefetch = int(count)
+	case !ch.node.profile.IgnoresGlobalQos:
+		ch.limit = int(count)
+		for _, c := range ch.consumers {
+			ch.node.touch(c.queue)
+		}
+	}
+	return nil
+}
+
+// Consume subscribes, and returns the consumer's tag. Deliveries come when the caller's Do ends.
+func (ch *Channel) Consume(s Subscription) (string, *Error) {
+	q, err := ch.queue(s.Queue, Read)
+	if err != nil {
+		return "", err
+	}
+	if _, taken := ch.consumers[s.Tag]; taken && s.Tag != "" {
+		return "", ConnectionFault(NotAllowed, "attempt to reuse consumer tag '%s'", s.Tag)
+	}
+	if err := q.checkOwner(ch.conn); err != nil {
+		return "", err
+	}
+	priority, err := consumerPriority(q, s.Arguments)
+	if err != nil {
+		return "", err
+	}
+	if q.Quorum && ch.limit > 0 && ch.node.profile.RefusesGlobalQos {
+		return "", ConnectionFault(NotImplemented, "%s does not support global qos", q)
+	}
+	if s.Exclusive && (len(q.consumers) > 0 || q.singleActive) && !q.Quorum || q.heldExclusively() {
+		return "", ChannelFault(AccessRefused, "%s in exclusive use", q)
+	}
+	c := &Consumer{
+		Tag: s.Tag, NoAck: s.NoAck, Exclusive: s.Exclusive && !q.Quorum, Priority: priority, Arguments: s.Arguments,
+		channel: ch, queue: q, prefetch: ch.prefetch,
+	}
+	if c.Tag == "" {
+		c.Tag = "amq.ctag-" + randomName()
+	}
+	ch.consumers[c.Tag] = c
+	q.join(c)
+	return c.Tag, nil
+}
+
+func consumerPriority(q *Queue, args wire.Table) (int64, *Error) {
+	value, ok := args.Get("x-priority")
+	if !ok {
+		return 0, nil
+	}
+	priority, ok := integer(value)
+	if !ok {
+		return 0, ChannelFault(PreconditionFailed, "invalid arg 'x-priority' for %s: \"expected integer, got %s\"", q, wire.TypeName(value))
+	}
+	return priority, nil
+}
+
+// Cancel ends a subscription. What the consumer has not settled stays with the channel. A tag that is not known is
+// none of the broker's business.
+func (ch *Channel) Cancel(tag string) {
+	if c := ch.consumers[tag]; c != nil {
+		c.leave()
+	}
+}
+
+func (ch *Channel) sortedConsumers() []*Consumer {
+	return slices.SortedFunc(maps.Values(ch.consumers), func(a, b *Consumer) int { return cmp.Compare(a.Tag, b.Tag) })
+}
+
+// leave takes a consumer out of its channel and its queue.
+func (c *Consumer) leave() {
+	if c.gone {
+		return
+	}
+	c.gone = true
+	delete(c.channel.consumers, c.Tag)
+	c.queue.part(c)
+}
+
+// dismiss ends a subscription by no wish of the client.
+func (c *Consumer) dismiss() {
+	if c.gone {
+		return
+	}
+	c.leave()
+	if c.channel.conn.Notify {
+		c.channel.peer.Cancel(c.Tag)
+	}
+}
+
+// hasRoom tells whether the consumer may get another delivery.
+func (c *Consumer) hasRoom() bool {
+	if c.NoAck {
+		return true
+	}
+	ch := c.channel
+	return (c.prefetch == 0 || c.unacked < c.prefetch) && (ch.limit == 0 || ch.limited < ch.limit)
+}
+
+func (c *Consumer) deliver(e *entry) {
+	c.channel.peer.Deliver(c.Tag, c.channel.hand(c.queue, e, c, c.NoAck))
+}
+
+// watch sees to it that a consumer does not keep a delivery for too long, where that is limited.
+// https://www.rabbitmq.com/docs/consumers#acknowledgement-timeout
+func (ch *Channel) watch(d *delivery) {
+	if ch.node.cfg.ConsumerTimeout == 0 || ch.timeoutTimer != nil || ch.node.profile.TimeoutCancels && !d.queue.Quorum {
+		return
+	}
+	ch.timeoutTimer = ch.node.at(d.since.Add(ch.node.cfg.ConsumerTimeout), ch.checkTimeout)
+}
+
+func (ch *Channel) checkTimeout() {
+	ch.timeoutTimer = nil
+	limit := ch.node.cfg.ConsumerTimeout
+	cancels := ch.node.profile.TimeoutCancels
+	var late []*Consumer
+	for _, d := range ch.deliveries.list {
+		switch {
+		case d.consumer == nil || d.lost || cancels && !d.queue.Quorum:
+		case time.Since(d.since) < limit:
+			if ch.timeoutTimer == nil {
+				ch.timeoutTimer = ch.node.at(d.since.Add(limit), ch.checkTimeout)
+			}
+		case !cancels:
+			ch.fail(ChannelFault(PreconditionFailed, "delivery acknowledgement on channel %d timed out. Timeout value used: %d ms. "+
+				"This timeout value can be configured, see consumers doc guide to learn more", ch.Number, limit.Milliseconds()))
+			return
+		case !slices.Contains(late, d.consumer):
+			late = append(late, d.consumer)
+		}
+	}
+	for _, c := range late {
+		c.timeOut()
+	}
+}
+
+// timeOut cancels a consumer and takes back what it has; a later ack of that does nothing.
+func (c *Consumer) timeOut() {
+	var back []*entry
+	for _, d := range c.channel.deliveries.list {
+		if d.consumer == c && !d.lost {
+			d.lost = true
+			back = append(back, d.entry)
+		}
+	}
+	c.dismiss()
+	c.queue.unacked -= len(back)
+	c.queue.takeBack(back, timedOut)
+}
+
+// String names the consumer for people.
+func (c *Consumer) String() string {
+	return fmt.Sprintf("%s on channel %d of %s", c.Tag, c.channel.Number, c.queue.Name)
+}

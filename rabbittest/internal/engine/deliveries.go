@@ -1,0 +1,231 @@
+package engine
+
+import (
+	"slices"
+	"time"
+)
+
+// delivery is a message that a client has and has not settled.
+type delivery struct {
+	tag      uint64
+	entry    *entry
+	queue    *Queue
+	consumer *Consumer // nil for basic.get
+	since    time.Time
+	// lost: the queue has taken the message back (see TimeoutCancels), so that settling it does nothing.
+	lost bool
+}
+
+// deliveries are those of one channel, in the order of their tags.
+type deliveries struct {
+	list []*delivery
+	last uint64 // tag given so far
+}
+
+// next returns the next tag.
+func (ds *deliveries) next() uint64 {
+	ds.last++
+	return ds.last
+}
+
+func (ds *deliveries) add(d *delivery) { ds.list = append(ds.list, d) }
+
+func byTag(d *delivery, tag uint64) int {
+	switch {
+	case d.tag < tag:
+		return -1
+	case d.tag > tag:
+		return 1
+	}
+	return 0
+}
+
+func (ds *deliveries) putBack(d *delivery) {
+	at, _ := slices.BinarySearchFunc(ds.list, d.tag, byTag)
+	ds.list = slices.Insert(ds.list, at, d)
+}
+
+// take returns the delivery with a tag; with multiple, all up to it, and 0 means all. As in RabbitMQ the tag itself
+// must be outstanding, also with multiple.
+func (ds *deliveries) take(tag uint64, multiple bool) ([]*delivery, *Error) {
+	if multiple && tag == 0 {
+		return ds.takeAll(), nil
+	}
+	at, found := slices.BinarySearchFunc(ds.list, tag, byTag)
+	switch {
+	case !found:
+		return nil, ChannelFault(PreconditionFailed, "unknown delivery tag %d", tag)
+	case multiple:
+		taken := ds.list[: at+1 : at+1]
+		ds.list = ds.list[at+1:]
+		return taken, nil
+	case at == 0:
+		taken := ds.list[:1:1]
+		ds.list = ds.list[1:]
+		return taken, nil
+	}
+	d := ds.list[at]
+	ds.list = slices.Delete(ds.list, at, at+1)
+	return []*delivery{d}, nil
+}
+
+func (ds *deliveries) takeAll() []*delivery {
+	all := ds.list
+	ds.list = nil
+	return all
+}
+
+// cause says in what way a message came back from a consumer.
+type cause int
+
+const (
+	acked cause = iota
+	nacked
+	rejected
+	recovered  // basic.recover
+	closedDown // the channel, the connection or the broker ended
+	timedOut   // the consumer kept it for too long
+)
+
+// Ack settles deliveries as done.
+func (ch *Channel) Ack(tag uint64, multiple bool) *Error {
+	return ch.take(tag, multiple, false, acked)
+}
+
+// Nack settles deliveries as not done: with requeue they go back to their queue, without they are dead-lettered.
+func (ch *Channel) Nack(tag uint64, multiple, requeue bool) *Error {
+	return ch.take(tag, multiple, requeue, nacked)
+}
+
+// Reject is Nack for one delivery; RabbitMQ 4.3 tells them apart.
+func (ch *Channel) Reject(tag uint64, requeue bool) *Error {
+	return ch.take(tag, false, requeue, rejected)
+}
+
+func (ch *Channel) take(tag uint64, multiple, requeue bool, why cause) *Error {
+	list, err := ch.deliveries.take(tag, multiple)
+	if err != nil {
+		return err
+	}
+	s := settlement{list: list, requeue: requeue, why: why}
+	if ch.tx != nil {
+		ch.tx.settled = append(ch.tx.settled, s)
+		return nil
+	}
+	ch.settle(s)
+	return nil
+}
+
+// settle carries out what a client said of its deliveries.
+func (ch *Channel) settle(s settlement) {
+	if s.requeue {
+		ch.giveBack(s.list, s.why)
+		return
+	}
+	for _, d := range s.list {
+		ch.release(d)
+		if d.lost || d.queue.deleted {
+			continue
+		}
+		d.queue.unacked--
+		if s.why == acked {
+			d.queue.node.record(Acked, d.queue, d.entry.Message, "")
+			d.queue.gone(d.entry)
+		} else {
+			d.queue.node.record(Rejected, d.queue, d.entry.Message, "")
+			d.entry.wasDelivered()
+			d.queue.deadLetter(d.entry, reasonRejected)
+		}
+	}
+}
+
+// giveBack returns deliveries to their queues, queue by queue, each in the order of the tags.
+func (ch *Channel) giveBack(list []*delivery, why cause) {
+	var queues []*Queue
+	back := map[*Queue][]*entry{}
+	for _, d := range list {
+		ch.release(d)
+		if d.lost || d.queue.deleted {
+			continue
+		}
+		if back[d.queue] == nil {
+			queues = append(queues, d.queue)
+		}
+		back[d.queue] = append(back[d.queue], d.entry)
+	}
+	for _, q := range queues {
+		q.unacked -= len(back[q])
+		q.takeBack(back[q], why)
+	}
+}
+
+// release gives the consumer and the channel room for another delivery.
+func (ch *Channel) release(d *delivery) {
+	if c := d.consumer; c != nil {
+		c.unacked--
+		ch.limited--
+		if ch.limit > 0 { // it may have held back any of them
+			for _, other := range ch.consumers {
+				ch.node.touch(other.queue)
+			}
+		}
+		ch.node.touch(d.queue)
+	}
+}
+
+// Recover gives back everything that is unsettled on the channel.
+func (ch *Channel) Recover(requeue bool) *Error {
+	if !requeue {
+		return ConnectionFault(NotImplemented, "requeue=false")
+	}
+	ch.giveBack(ch.deliveries.takeAll(), recovered)
+	return nil
+}
+
+// Get takes one message, and says how many are left.
+func (ch *Channel) Get(queue string, noAck bool) (d Delivery, left int, ok bool, fault *Error) {
+	q, err := ch.queue(queue, Read)
+	if err != nil {
+		return Delivery{}, 0, false, err
+	}
+	if err := q.checkOwner(ch.conn); err != nil {
+		return Delivery{}, 0, false, err
+	}
+	if q.Quorum && q.singleActive {
+		return Delivery{}, 0, false, ChannelFault(ResourceLocked,
+			"cannot obtain access to locked %s. basic.get operations are not supported by quorum queues with single active consumer", q)
+	}
+	q.used()
+	q.expire()
+	e := q.next()
+	if e == nil {
+		return Delivery{}, 0, false, nil
+	}
+	return ch.hand(q, q.takeNext(), nil, noAck), q.Ready(), true, nil
+}
+
+// hand gives an entry to the client.
+func (ch *Channel) hand(q *Queue, e *entry, c *Consumer, noAck bool) Delivery {
+	d := Delivery{
+		Tag:         ch.deliveries.next(),
+		Redelivered: e.redelivered,
+		Exchange:    e.Exchange,
+		Key:         e.Key,
+		Properties:  q.properties(e),
+		Body:        e.Body,
+	}
+	q.node.record(Delivered, q, e.Message, "")
+	if noAck {
+		q.gone(e)
+		return d
+	}
+	held := &delivery{tag: d.Tag, entry: e, queue: q, consumer: c, since: time.Now()}
+	ch.deliveries.add(held)
+	q.unacked++
+	if c != nil {
+		c.unacked++
+		ch.limited++
+		ch.watch(held)
+	}
+	return d
+}

@@ -1,0 +1,87 @@
+package engine
+
+import (
+	"math"
+	"strconv"
+	"time"
+)
+
+// expiration is the message's own time to live.
+func (m *Message) expiration() (time.Duration, bool) {
+	s := m.Properties.Expiration
+	if s == "" {
+		return 0, false
+	}
+	ms, err := strconv.ParseInt(s, 10, 64)
+	if err != nil {
+		return 0, false
+	}
+	return milliseconds(ms), true
+}
+
+func milliseconds(ms int64) time.Duration {
+	if ms > math.MaxInt64/int64(time.Millisecond) {
+		return math.MaxInt64
+	}
+	return time.Duration(ms) * time.Millisecond
+}
+
+// heads are the entries that may expire: the first one, and where a quorum queue tells priorities apart strictly, the
+// first one of each. What stands behind a longer-lived one waits, as in RabbitMQ.
+// https://www.rabbitmq.com/docs/ttl#per-message-ttl-caveats
+func (q *Queue) heads(yield func(e *entry, from *list) bool) {
+	if e := q.returned.front(); e != nil {
+		if !yield(e, &q.returned) || !q.expiresByLevel() {
+			return
+		}
+	}
+	for i := range q.levels {
+		if e := q.levels[i].front(); e != nil {
+			if !yield(e, &q.levels[i]) || !q.expiresByLevel() {
+				return
+			}
+		}
+	}
+}
+
+func (q *Queue) expiresByLevel() bool { return q.Quorum && q.node.profile.QuorumLevels > 2 }
+
+// expire dead-letters what has outlived its time. An entry that nobody has looked at is left to a waiting consumer,
+// even if its time is 0.
+func (q *Queue) expire() {
+	now := time.Now()
+	for again := true; again; {
+		again = false
+		for e, from := range q.heads {
+			if e.expires.IsZero() || e.expires.After(now) || e.fresh && !e.expires.Before(now) {
+				continue
+			}
+			from.pop()
+			q.bytes -= len(e.Body)
+			q.deadLetter(e, reasonExpired)
+			again = true
+			break
+		}
+	}
+}
+
+// setExpiry has the queue looked at when the next head expires.
+func (q *Queue) setExpiry() {
+	var due time.Time
+	for e := range q.heads {
+		if !e.expires.IsZero() && (due.IsZero() || e.expires.Before(due)) {
+			due = e.expires
+		}
+	}
+	switch {
+	case due.IsZero():
+		q.expiry.stop()
+		q.expiry = nil
+	case q.expiry == nil || !q.expiry.due.Equal(due):
+		q.expiry.stop()
+		q.expiry = q.node.at(due, func() {
+			q.expiry = nil
+			q.node.touch(q)
+		})
+	}
+}

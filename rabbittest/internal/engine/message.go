@@ -1,0 +1,114 @@
+package engine
+
+import (
+	"slices"
+	"time"
+
+	"github.com/warren-mq/warren/rabbittest/internal/wire"
+)
+
+// Message is what was published, and what dead-lettering made of it. It does not change: a dead letter is another
+// Message with the same Serial.
+type Message struct {
+	// Serial is one number for a message on all its ways, counted from 1 in the order of publishing.
+	Serial uint64
+
+	Exchange, Key string
+	// CC and BCC are further routing keys, from the headers of these names. BCC is taken out of the headers.
+	CC, BCC []string
+
+	Properties wire.Properties
+	Body       []byte
+	Mandatory  bool
+
+	// Deaths are newest first. They are put into the headers on delivery.
+	Deaths []Death
+	// First and Last are the first and the newest cause of death.
+	First, Last Cause
+
+	// delivered: a client had it before it was dead-lettered.
+	delivered bool
+}
+
+// Cause says why and where a message was dead-lettered.
+type Cause struct{ Reason, Queue, Exchange string }
+
+// Death is one entry of x-death: all the deaths of one message in one queue for one reason.
+type Death struct {
+	Cause
+	Count      int64
+	Keys       []string  // routing keys, without those of BCC
+	Time       time.Time // of the first one
+	Expiration string    // the message's own, if it had one
+	hasExpiry  bool
+	// given is an entry that a client sent, and that this broker only passes on.
+	given wire.Table
+}
+
+// keys are all routing keys.
+func (m *Message) keys() []string {
+	if len(m.CC)+len(m.BCC) == 0 {
+		return []string{m.Key}
+	}
+	return slices.Concat([]string{m.Key}, m.CC, m.BCC)
+}
+
+// persistent: it survives a restart in a durable queue.
+func (m *Message) persistent() bool { return m.Properties.DeliveryMode == 2 }
+
+// priority is what the publisher asked for, if anything.
+func (m *Message) priority() (int, bool) {
+	return int(m.Properties.Priority), m.Properties.Has(wire.HasPriority)
+}
+
+// withHeaders returns properties with other headers. None at all is the same as an empty table was not sent.
+func withHeaders(p wire.Properties, headers wire.Table) wire.Properties {
+	p.Headers = headers
+	if len(headers) > 0 {
+		p.Flags |= wire.HasHeaders
+	}
+	return p
+}
+
+// entry is a message in a queue.
+type entry struct {
+	*Message
+	position    uint64    // of its first enqueueing; keeps its place when it comes back
+	expires     time.Time // zero: never
+	redelivered bool
+	deliveries  int64 // x-delivery-count: how often it came back for a failure
+	acquired    int64 // x-acquired-count: how often it came back at all
+	fresh       bool  // nobody has looked at it yet: a waiting consumer may have it though its TTL is 0
+	level       int   // index of its priority in the queue's levels
+	readyAt     time.Time
+}
+
+// properties are what a consumer gets: the message's own, with the headers that the broker adds.
+func (q *Queue) properties(e *entry) wire.Properties {
+	if len(e.Deaths) == 0 && !q.Quorum {
+		return e.Properties
+	}
+	headers := e.Properties.Headers
+	if len(e.Deaths) > 0 {
+		headers = q.node.deathHeaders(e.Message)
+	}
+	if q.Quorum {
+		headers = q.countHeaders(e, headers)
+	}
+	return withHeaders(e.Properties, headers)
+}
+
+// countHeaders adds what a quorum queue tells about earlier deliveries.
+func (q *Queue) countHeaders(e *entry, headers wire.Table) wire.Table {
+	if q.node.profile.ZeroDeliveryCount {
+		// Put first, and not in the place of one that the client sent: RabbitMQ 3.10 sends both, and a reader may take either.
+		return append(wire.Table{{Name: "x-delivery-count", Value: e.deliveries}}, headers...)
+	}
+	if e.deliveries > 0 {
+		headers = headers.With("x-delivery-count", e.deliveries)
+	}
+	if q.node.profile.AcquiredCount && e.acquired > 0 {
+		headers = headers.With("x-acquired-count", e.acquired)
+	}
+	return headers
+}

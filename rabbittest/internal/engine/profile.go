@@ -1,0 +1,114 @@
+package engine
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Profile says in what the versions of RabbitMQ differ. Facts were observed on Debian's 3.10.8, 4.0.5 and 4.3.6.
+type Profile struct {
+	// Version is what the server says of itself in connection.start.
+	Version string
+
+	// TrustsDeaths: an x-death header that a client sends is counted on (until 4.0).
+	TrustsDeaths bool
+	// LastDeath: x-last-death-… headers are set beside x-first-death-….
+	LastDeath bool
+	// DropsCC: a dead letter that gets another routing key loses its CC header.
+	DropsCC bool
+	// DeathIsRedelivery: a message that was delivered before it was dead-lettered arrives with redelivered set.
+	DeathIsRedelivery bool
+
+	// DeliveryLimit is what a quorum queue has without x-delivery-limit; negative for none.
+	DeliveryLimit int64
+	// ZeroDeliveryCount: x-delivery-count stands on the first delivery from a quorum queue, too.
+	ZeroDeliveryCount bool
+	// KeepsDeliveryCount: x-delivery-count is a header like any other when the message is dead-lettered (4.0).
+	KeepsDeliveryCount bool
+	// AcquiredCount: quorum queues count every return in x-acquired-count, and only failures in x-delivery-count.
+	AcquiredCount bool
+	// DelayedRetry: quorum queues know x-delayed-retry-….
+	DelayedRetry bool
+	// QuorumLevels is how many priorities a quorum queue tells apart: 1, 2 (above 4 or not) or 32.
+	QuorumLevels int
+
+	// RefusesGlobalQos: consuming from a quorum queue on a channel with a global limit is refused; later the limit is
+	// ignored.
+	RefusesGlobalQos bool
+	// IgnoresGlobalQos: basic.qos with global set has no effect.
+	IgnoresGlobalQos bool
+	// UnknownTypeCloses: an unknown exchange type ends the connection, and not only the channel.
+	UnknownTypeCloses bool
+	// DefaultsToClassic: a queue declared without x-queue-type is remembered as having said classic.
+	DefaultsToClassic bool
+	// TimeoutCancels: a quorum queue's consumer that keeps a delivery for too long is cancelled, and a classic one's is
+	// left alone; before, the channel was closed in both cases.
+	TimeoutCancels bool
+	// NamesAccess: a refusal says which kind of access was wanted.
+	NamesAccess bool
+	// GuardsPassive: a passive declare needs the permission to configure.
+	GuardsPassive bool
+	// MaxMessageSize is the default limit of a body, in bytes.
+	MaxMessageSize int
+}
+
+var profiles = []Profile{
+	{
+		Version:           "3.10.8",
+		TrustsDeaths:      true,
+		DropsCC:           true,
+		DeliveryLimit:     -1,
+		ZeroDeliveryCount: true,
+		QuorumLevels:      1,
+		RefusesGlobalQos:  true,
+		UnknownTypeCloses: true,
+		MaxMessageSize:    128 << 20,
+	},
+	{
+		Version:            "4.0.5",
+		LastDeath:          true,
+		DeliveryLimit:      20,
+		KeepsDeliveryCount: true,
+		QuorumLevels:       2,
+		RefusesGlobalQos:   true,
+		DefaultsToClassic:  true,
+		NamesAccess:        true,
+		MaxMessageSize:     16 << 20,
+	},
+	{
+		Version:           "4.3.6",
+		LastDeath:         true,
+		DeathIsRedelivery: true,
+		DeliveryLimit:     20,
+		AcquiredCount:     true,
+		DelayedRetry:      true,
+		QuorumLevels:      32,
+		IgnoresGlobalQos:  true,
+		DefaultsToClassic: true,
+		TimeoutCancels:    true,
+		NamesAccess:       true,
+		GuardsPassive:     true,
+		MaxMessageSize:    16 << 20,
+	},
+}
+
+// ProfileOf returns how a version of RabbitMQ behaves. The version is given by its first two numbers, as "3.10", or in
+// full; the versions that were observed are the ones that are known.
+func ProfileOf(version string) (Profile, error) {
+	for _, p := range profiles {
+		if p.Version == version || strings.HasPrefix(p.Version, version+".") && strings.Contains(version, ".") {
+			return p, nil
+		}
+	}
+	return Profile{}, fmt.Errorf("no RabbitMQ version %q is known here; there are %s", version, strings.Join(Versions(), ", "))
+}
+
+// Versions lists the versions that are known, oldest first, as "3.10".
+func Versions() []string {
+	var list []string
+	for p := range slices.Values(profiles) {
+		list = append(list, p.Version[:strings.LastIndexByte(p.Version, '.')])
+	}
+	return list
+}

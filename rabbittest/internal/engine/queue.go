@@ -1,0 +1,341 @@
+package engine
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/warren-mq/warren/rabbittest/internal/wire"
+)
+
+// Queue is a queue, classic or quorum.
+type Queue struct {
+	Name       string
+	Durable    bool
+	AutoDelete bool
+	Quorum     bool
+	Arguments  wire.Table
+	settings
+
+	node    *Node
+	vhost   *vhost
+	owner   *Conn // of an exclusive queue
+	deleted bool
+	dirty   bool // is in node.dirty
+
+	levels   []list // by priority, the highest first
+	returned list   // of a quorum queue: what came back goes first, in the order in which it came
+	delayed  list   // of a quorum queue of 4.3: what came back and waits
+	turn     int    // of a quorum queue of 4.0: how many of the higher level were taken in a row
+	bytes    int    // of what is ready
+	position uint64
+	unacked  int
+
+	consumers []*Consumer // by priority, the highest first; those of one priority in the order of their turn
+	active    *Consumer   // the single active one
+	leftover  leftover    // dead letters that wait to be confirmed by their target
+
+	expiry   *timer // looks at the head
+	unused   *timer // deletes the queue
+	readying *timer // looks at delayed
+}
+
+// settings are what the arguments say.
+type settings struct {
+	ttl           time.Duration
+	hasTTL        bool
+	expires       time.Duration // 0: never
+	maxLength     int64         // -1: none
+	maxBytes      int64         // -1: none
+	overflow      string
+	deadLetters   bool
+	deadExchange  string
+	deadKey       string
+	hasDeadKey    bool
+	atLeastOnce   bool
+	maxPriority   int
+	deliveryLimit int64 // -1: none
+	singleActive  bool
+	delayType     string
+	delayMin      time.Duration
+	delayMax      time.Duration
+}
+
+// String names the queue as RabbitMQ's texts do.
+func (q *Queue) String() string { return fmt.Sprintf("queue '%s' in vhost '%s'", q.Name, q.vhost.name) }
+
+// Ready is how many messages wait for someone to take them.
+func (q *Queue) Ready() int {
+	n := q.returned.len()
+	for i := range q.levels {
+		n += q.levels[i].len()
+	}
+	return n
+}
+
+// heldExclusively tells whether a consumer wants no other beside it.
+func (q *Queue) heldExclusively() bool {
+	return slices.ContainsFunc(q.consumers, func(c *Consumer) bool { return c.Exclusive })
+}
+
+// checkOwner refuses an exclusive queue to other connections.
+func (q *Queue) checkOwner(c *Conn) *Error {
+	if q.owner == nil || q.owner == c {
+		return nil
+	}
+	return q.locked()
+}
+
+func (q *Queue) locked() *Error {
+	return ChannelFault(ResourceLocked, "cannot obtain exclusive access to locked %s. It could be originally declared on another connection"+
+		" or the exclusive property value does not match that of the original declaration.", q)
+}
+
+// enqueue takes a new message, and tells whether it did: a full queue may refuse.
+func (q *Queue) enqueue(m *Message) bool {
+	e := &entry{Message: m, position: q.position, fresh: true, level: q.level(m)}
+	if q.node.profile.DeathIsRedelivery && m.delivered {
+		e.redelivered = true
+	}
+	q.position++
+	now := time.Now()
+	if ttl, ok := q.timeToLive(m); ok {
+		e.expires = now.Add(ttl)
+	}
+	if q.Ready() == 0 { // someone may be waiting
+		if c := q.taker(); c != nil {
+			q.node.record(Published, q, m, "")
+			c.deliver(e)
+			q.node.touch(q)
+			return true
+		}
+	}
+	if q.overflow != dropHead && q.full(1, len(m.Body)) {
+		q.node.record(Refused, q, m, "")
+		if q.overflow == rejectPublishDLX {
+			q.deadLetter(e, reasonMaxLength)
+		}
+		return false
+	}
+	q.node.record(Published, q, m, "")
+	q.levels[e.level].push(e)
+	q.bytes += len(m.Body)
+	for q.overflow == dropHead && q.full(0, 0) {
+		q.deadLetter(q.takeNext(), reasonMaxLength)
+	}
+	q.node.touch(q)
+	return true
+}
+
+// full tells whether the queue would hold too much with that much more.
+func (q *Queue) full(messages, bytes int) bool {
+	return q.maxLength >= 0 && int64(q.Ready()+messages) > q.maxLength ||
+		q.maxBytes >= 0 && int64(q.bytes+bytes) > q.maxBytes
+}
+
+// timeToLive is the shorter one of the queue's and the message's own.
+func (q *Queue) timeToLive(m *Message) (time.Duration, bool) {
+	own, ok := m.expiration()
+	switch {
+	case ok && q.hasTTL:
+		return min(own, q.ttl), true
+	case ok:
+		return own, true
+	}
+	return q.ttl, q.hasTTL
+}
+
+// pump delivers and expires what can be, and sets the clock for the rest.
+func (q *Queue) pump() {
+	for {
+		q.expire()
+		e := q.next()
+		if e == nil {
+			break
+		}
+		c := q.taker()
+		if c == nil {
+			if e.fresh {
+				e.fresh = false
+				continue // its TTL may be 0
+			}
+			break
+		}
+		c.deliver(q.takeNext())
+	}
+	q.setExpiry()
+}
+
+// next is the entry that is taken next, or nil.
+func (q *Queue) next() *entry {
+	if e := q.returned.front(); e != nil {
+		return e
+	}
+	if at := q.nextLevel(); at >= 0 {
+		return q.levels[at].front()
+	}
+	return nil
+}
+
+// takeNext takes out what next has returned.
+func (q *Queue) takeNext() *entry {
+	var e *entry
+	if q.returned.len() > 0 {
+		e = q.returned.pop()
+	} else {
+		at := q.nextLevel()
+		q.takeTurn(at)
+		e = q.levels[at].pop()
+	}
+	q.bytes -= len(e.Body)
+	return e
+}
+
+// taker is the consumer whose turn it is, or nil. The highest priority that has room, and within it the one that has
+// waited longest. https://www.rabbitmq.com/docs/consumer-priority
+func (q *Queue) taker() *Consumer {
+	if q.singleActive {
+		if q.active != nil && q.active.hasRoom() {
+			return q.active
+		}
+		return nil
+	}
+	for i, c := range q.consumers {
+		if c.hasRoom() {
+			q.consumers = slices.Delete(q.consumers, i, i+1)
+			q.queueUp(c)
+			return c
+		}
+	}
+	return nil
+}
+
+// queueUp puts a consumer behind those of its priority.
+func (q *Queue) queueUp(c *Consumer) {
+	at := len(q.consumers)
+	for at > 0 && q.consumers[at-1].Priority < c.Priority {
+		at--
+	}
+	q.consumers = slices.Insert(q.consumers, at, c)
+}
+
+func (q *Queue) join(c *Consumer) {
+	q.queueUp(c)
+	q.unused.stop()
+	q.activate()
+	q.node.touch(q)
+}
+
+// part takes a consumer out. The last one takes an auto-delete queue along.
+func (q *Queue) part(c *Consumer) {
+	q.consumers = slices.DeleteFunc(q.consumers, func(other *Consumer) bool { return other == c })
+	if q.active == c {
+		q.active = nil
+	}
+	if q.deleted {
+		return
+	}
+	if len(q.consumers) == 0 {
+		if q.AutoDelete {
+			q.remove()
+			return
+		}
+		q.used()
+	}
+	q.activate()
+	q.node.touch(q)
+}
+
+// activate chooses the single active consumer. https://www.rabbitmq.com/docs/consumers#single-active-consumer
+func (q *Queue) activate() {
+	if q.singleActive && q.active == nil && len(q.consumers) > 0 {
+		q.active = q.consumers[0]
+	}
+}
+
+// gone is told of every entry that leaves for good.
+func (q *Queue) gone(*entry) { q.node.touch(q) }
+
+// takeBack puts entries back that a consumer had. They are in the order of their delivery.
+func (q *Queue) takeBack(list []*entry, why cause) {
+	for _, e := range list {
+		e.wasDelivered()
+		e.redelivered = true
+		e.fresh = false
+		q.node.record(Requeued, q, e.Message, "")
+		if q.Quorum {
+			q.takeBackQuorum(e, why)
+			continue
+		}
+		q.levels[e.level].insert(e)
+		q.bytes += len(e.Body)
+	}
+	q.node.touch(q)
+}
+
+// wasDelivered notes on the message that a client had it.
+func (e *entry) wasDelivered() {
+	if !e.delivered {
+		m := *e.Message
+		m.delivered = true
+		e.Message = &m
+	}
+}
+
+// used puts off the end of a queue that expires. https://www.rabbitmq.com/docs/ttl#queue-ttl
+func (q *Queue) used() {
+	q.unused.stop()
+	q.unused = nil
+	if q.expires > 0 && len(q.consumers) == 0 {
+		q.unused = q.node.at(time.Now().Add(q.expires), q.remove)
+	}
+}
+
+// purge drops what is ready, and tells how much that was.
+func (q *Queue) purge() int {
+	n := q.Ready() + q.delayed.len()
+	q.returned, q.delayed = list{}, list{}
+	for i := range q.levels {
+		q.levels[i] = list{}
+	}
+	q.bytes = 0
+	q.node.record(Purged, q, nil, "")
+	q.node.touch(q)
+	return n
+}
+
+// remove deletes the queue and all that is in it, without dead-lettering. Consumers are told.
+func (q *Queue) remove() {
+	if q.deleted {
+		return
+	}
+	q.deleted = true
+	q.expiry.stop()
+	q.unused.stop()
+	q.readying.stop()
+	q.leftover.retry.stop()
+	delete(q.vhost.queues, q.Name)
+	q.vhost.unbindAll(queueNode(q))
+	for _, c := range slices.Clone(q.consumers) {
+		c.dismiss()
+	}
+	q.node.record(Deleted, q, nil, "")
+}
+
+// forgetTransient drops what does not survive a restart.
+func (q *Queue) forgetTransient() {
+	q.owner = nil
+	if !q.Quorum {
+		for i := range q.levels {
+			q.levels[i].filter(func(e *entry) bool { return e.persistent() })
+		}
+		q.bytes = 0
+		for i := range q.levels {
+			for _, e := range q.levels[i].all() {
+				q.bytes += len(e.Body)
+			}
+		}
+	}
+	q.used()
+	q.node.touch(q)
+}

@@ -1,0 +1,13 @@
+package engine
+
+// refusal is what a user hears who may not do something.
+func (n *Node) refusal(what Permission, kind, name, vhost, user string) *Error {
+	if kind == "exchange" && name == "" {
+		name = "amq.default"
+	}
+	access := "access"
+	if n.profile.NamesAccess {
+		access = string(what) + " access"
+	}
+	return ChannelFault(AccessRefused, "%s to %s '%s' in vhost '%s' refused for user '%s'", access, kind, name, vhost, user)
+}

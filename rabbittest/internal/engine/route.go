@@ -1,0 +1,144 @@
+package engine
+
+import (
+	"strings"
+
+	"github.com/warren-mq/warren/rabbittest/internal/wire"
+)
+
+// route finds the queues for a message: each once, however many bindings lead there. An exchange that knows none asks
+// its alternate. https://www.rabbitmq.com/docs/ae
+func (v *vhost) route(exchangeName string, m *Message) []*Queue {
+	var found []*Queue
+	has := map[*Queue]bool{}
+	add := func(q *Queue) {
+		if q != nil && !has[q] {
+			has[q] = true
+			found = append(found, q)
+		}
+	}
+	start := v.exchanges[exchangeName]
+	if start == nil {
+		return nil
+	}
+	todo, seen := []*exchange{start}, map[*exchange]bool{start: true}
+	follow := func(x *exchange) {
+		if x != nil && !seen[x] {
+			seen[x] = true
+			todo = append(todo, x)
+		}
+	}
+	for len(todo) > 0 {
+		x := todo[0]
+		todo = todo[1:]
+		if x.Name == "" {
+			for _, key := range m.keys() {
+				add(v.queues[key])
+			}
+			continue
+		}
+		matched := false
+		for _, b := range x.bindings {
+			if !x.matches(b, m) {
+				continue
+			}
+			matched = true
+			add(b.to.queue)
+			follow(b.to.exchange)
+		}
+		if !matched && x.alternate != "" {
+			follow(v.exchanges[x.alternate])
+		}
+	}
+	return found
+}
+
+func (x *exchange) matches(b *binding, m *Message) bool {
+	switch x.Type {
+	case "fanout":
+		return true
+	case "headers":
+		return headersMatch(b.args, m.Properties.Headers)
+	}
+	for _, key := range m.keys() {
+		if x.Type == "topic" && topicMatches(b.Key, key) || x.Type == "direct" && b.Key == key {
+			return true
+		}
+	}
+	return false
+}
+
+// topicMatches: * stands for one word, # for any number of them. https://www.rabbitmq.com/tutorials/amqp-concepts
+func topicMatches(pattern, key string) bool {
+	return wordsMatch(words(pattern), words(key))
+}
+
+// words splits a key. The empty one has none, as in RabbitMQ.
+func words(s string) []string {
+	if s == "" {
+		return nil
+	}
+	return strings.Split(s, ".")
+}
+
+// wordsMatch goes through both at once and, after a mismatch, back to the last #, which then takes one word more: no
+// pattern takes longer than the product of both lengths.
+func wordsMatch(pattern, key []string) bool {
+	p, k := 0, 0
+	hash, resume := -1, 0
+	for k < len(key) {
+		switch {
+		case p < len(pattern) && pattern[p] == "#":
+			hash, resume = p, k
+			p++
+		case p < len(pattern) && (pattern[p] == "*" || pattern[p] == key[k]):
+			p++
+			k++
+		case hash >= 0:
+			resume++
+			p, k = hash+1, resume
+		default:
+			return false
+		}
+	}
+	for p < len(pattern) && pattern[p] == "#" {
+		p++
+	}
+	return p == len(pattern)
+}
+
+// checkMatch checks the x-match of a binding.
+func checkMatch(args wire.Table) *Error {
+	value, ok := args.Get("x-match")
+	if !ok {
+		return nil
+	}
+	name, ok := value.(string)
+	if !ok {
+		return ChannelFault(PreconditionFailed, "Invalid x-match field type %s; expected longstr", wire.TypeName(value))
+	}
+	switch name {
+	case "all", "any", "all-with-x", "any-with-x":
+		return nil
+	}
+	return ChannelFault(PreconditionFailed, "Invalid x-match field value <<\"%s\">>; expected all, any, all-with-x, or any-with-x", name)
+}
+
+// headersMatch compares by value whatever the type; a void value asks only that the header is there.
+// https://www.rabbitmq.com/tutorials/amqp-concepts#exchange-headers
+func headersMatch(args, headers wire.Table) bool {
+	mode := text(args, "x-match")
+	anyMode := strings.HasPrefix(mode, "any")
+	withX := strings.HasSuffix(mode, "-with-x")
+	for _, f := range args {
+		if f.Name == "x-match" || !withX && strings.HasPrefix(f.Name, "x-") {
+			continue
+		}
+		value, ok := headers.Get(f.Name)
+		matches := ok && (f.Value == nil || sameValue(f.Value, value))
+		if matches == anyMode {
+			return anyMode
+		}
+	}
+	return !anyMode
+}
