@@ -29,7 +29,12 @@ var arrows = map[string][]string{
 	"internal/execute": {"codec"},
 	"consumer": {
 		"connection", "codec", "monitoring", "retry", "topology",
-		"internal/confirm", "internal/execute", "internal/header", amqp,
+		"internal/confirm", "internal/execute", "internal/header", "internal/rehearsal", amqp,
+	},
+	"internal/rehearsal": {"internal/confirm", amqp},
+	"consumer/consumertest": {
+		"connection", "codec", "consumer", "monitoring",
+		"internal/confirm", "internal/header", "internal/rehearsal", amqp,
 	},
 
 	// The broker for tests knows nothing of the library.

@@ -54,6 +54,7 @@ import (
 	"github.com/warren-mq/warren/connection"
 	"github.com/warren-mq/warren/internal/execute"
 	"github.com/warren-mq/warren/internal/header"
+	"github.com/warren-mq/warren/internal/rehearsal"
 	"github.com/warren-mq/warren/monitoring"
 	"github.com/warren-mq/warren/topology"
 )
@@ -185,7 +186,11 @@ func (c *Consumer) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("consumer of %q: %w", c.queue, err)
 	}
-	err = r.loop()
+	if stage := rehearsal.On(ctx); stage != nil {
+		err = r.rehearse(stage)
+	} else {
+		err = r.loop()
+	}
 	c.state.finish(r, err)
 	return err
 }

@@ -24,7 +24,7 @@ func (e *epoch) crashes(in amqp.Delivery) int {
 		return 0
 	}
 	n := header.Crashes(in.Headers, in.Redelivered)
-	if n > 0 && countsAcquired(e.session.Version()) {
+	if n > 0 && countsAcquired(e.version) {
 		n = min(n, header.Acquired(in.Headers))
 	}
 	return n

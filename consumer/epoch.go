@@ -23,6 +23,9 @@ type epoch struct {
 	closed  <-chan *amqp.Error // one error, then closed
 	cancels <-chan string      // tags that the broker cancelled
 
+	frameMax int    // of the consuming connection; all are to the same cluster
+	version  string // of the broker
+
 	// handling is the parent of the contexts of this epoch's handlers. It ends
 	// with the epoch.
 	handling    context.Context
@@ -79,23 +82,31 @@ func (r *run) openEpoch() (*epoch, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &epoch{run: r, channel: channel}
-	e.handling, e.endHandling = context.WithCancelCause(r.handling)
-	e.settling, e.endSettling = context.WithCancelCause(r.settling)
-	e.over, e.setOver = context.WithCancel(context.Background())
+	e := r.newEpoch(channel.Channel)
+	e.channel = channel
+	e.frameMax, e.version = session.FrameMax(), session.Version()
 	e.closed = channel.NotifyClose(make(chan *amqp.Error, 1))
 	e.cancels = channel.NotifyCancel(make(chan string, 16))
-	r.state.mu.Lock()
-	e.workers = r.state.workers
-	r.state.mu.Unlock()
-	e.prefetch, _ = r.config.prefetch(e.workers)
-	e.acks = newAcks(channel.Channel, e.prefetch, e.workers)
 	if err := e.subscribe(true); err != nil {
 		e.end(err)
 		return nil, err
 	}
 	e.nowReady()
 	return e, nil
+}
+
+// newEpoch makes an epoch that has no subscription yet.
+func (r *run) newEpoch(channel acknowledger) *epoch {
+	e := &epoch{run: r}
+	e.handling, e.endHandling = context.WithCancelCause(r.handling)
+	e.settling, e.endSettling = context.WithCancelCause(r.settling)
+	e.over, e.setOver = context.WithCancel(context.Background())
+	r.state.mu.Lock()
+	e.workers = r.state.workers
+	r.state.mu.Unlock()
+	e.prefetch, _ = r.config.prefetch(e.workers)
+	e.acks = newAcks(channel, e.prefetch, e.workers)
+	return e
 }
 
 var consumerTags atomic.Int64
@@ -208,7 +219,9 @@ func (e *epoch) end(err error) (open int) {
 	e.setOver()
 	e.endSettling(err)
 	e.dropBuffered()
-	e.hangUp()
+	if e.channel != nil { // a rehearsal has none
+		e.hangUp()
+	}
 	return open
 }
 

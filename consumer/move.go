@@ -159,11 +159,8 @@ func (r *run) carryOut(m *move) {
 func (r *run) sendOnce(ctx context.Context, m *move) error {
 	ctx, cancel := context.WithTimeout(ctx, confirm.Timeout)
 	defer cancel()
-	return r.sender.Send(ctx, m.message(r.frameMax(m.d)))
+	return r.sender.Send(ctx, m.message(m.d.epoch.frameMax))
 }
-
-// frameMax is that of the consuming connection; both are to the same cluster.
-func (r *run) frameMax(d *delivery) int { return d.epoch.session.FrameMax() }
 
 // trouble notes, for Health, why m is not done yet.
 func (r *run) trouble(m *move, err error) {

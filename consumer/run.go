@@ -24,7 +24,7 @@ import (
 type run struct {
 	*Consumer
 	pool   *pool
-	sender *confirm.Sender
+	sender sender
 	wakeup chan struct{} // to the loop: look at the state again
 
 	// handling is the parent of the handlers' contexts. It has the values of
@@ -56,6 +56,13 @@ type run struct {
 
 	done chan struct{} // closed when Run returns, with err
 	err  error
+}
+
+// sender publishes a message and waits for the broker's word: a *confirm.Sender,
+// but where there is no broker.
+type sender interface {
+	Send(ctx context.Context, m confirm.Message) error
+	Close(ctx context.Context) error
 }
 
 func newRun(ctx context.Context, c *Consumer, workers int) *run {
