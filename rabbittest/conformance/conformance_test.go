@@ -52,7 +52,10 @@ type section struct {
 
 // sections is the whole table.
 var sections = []section{
+	declaring,
 	redeclaring,
+	typed,
+	others,
 }
 
 // A broker is what rows run on.
