@@ -56,6 +56,9 @@ var sections = []section{
 	redeclaring,
 	typed,
 	others,
+	exchanges,
+	inUse,
+	binding,
 }
 
 // A broker is what rows run on.

@@ -89,9 +89,10 @@ func (e *env) exchange(plain string) string {
 // generated are the names that brokers and clients make up.
 var generated = regexp.MustCompile(`\b(amq\.gen|amq\.ctag|ctag)-[A-Za-z0-9_./-]+`)
 
-// mask makes what was seen the same in every run.
+// mask makes what was seen the same in every run, and one line.
 func (e *env) mask(seen string) string {
-	return generated.ReplaceAllString(strings.ReplaceAll(seen, e.token, ""), "$1-…")
+	seen = strings.NewReplacer(e.token, "", "\n", `\n`).Replace(seen)
+	return generated.ReplaceAllString(seen, "$1-…")
 }
 
 // must ends the row where something fails that it does not ask about.
