@@ -69,11 +69,11 @@ func (q *Queue) configure(s QueueSpec) *Error {
 			continue
 		}
 		if q.Quorum && ofClassic[a.name] || !q.Quorum && ofQuorum[a.name] {
-			return ChannelFault(PreconditionFailed, "invalid arg '%s' for %s of queue type %s", a.name, q, q.module())
+			return ChannelFault(wire.PreconditionFailed, "invalid arg '%s' for %s of queue type %s", a.name, q, q.module())
 		}
 		if a.check == nil {
 			if _, ok := v.(string); !ok {
-				return ChannelFault(PreconditionFailed, "invalid type '%s' for arg '%s' in %s", wire.TypeName(v), a.name, q)
+				return ChannelFault(wire.PreconditionFailed, "invalid type '%s' for arg '%s' in %s", wire.TypeName(v), a.name, q)
 			}
 		} else if why := a.check(v); why != "" {
 			return q.badArgument(a.name, why)
@@ -121,7 +121,7 @@ func (q *Queue) readType(s QueueSpec) *Error {
 		is   bool
 	}{{"non-durable", !s.Durable}, {"exclusive-owner", s.Exclusive}, {"auto-delete", s.AutoDelete}} {
 		if p.is {
-			return ChannelFault(PreconditionFailed, "invalid property '%s' for %s", p.name, q)
+			return ChannelFault(wire.PreconditionFailed, "invalid property '%s' for %s", p.name, q)
 		}
 	}
 	return nil

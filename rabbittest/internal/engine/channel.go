@@ -77,7 +77,7 @@ type Publishing struct {
 // Publish takes a message, routes it and puts it into queues; or keeps it for tx.commit.
 func (ch *Channel) Publish(p Publishing) *Error {
 	if p.Immediate {
-		return ConnectionFault(NotImplemented, "immediate=true")
+		return ConnectionFault(wire.NotImplemented, "immediate=true")
 	}
 	if limit := ch.node.cfg.MaxMessageSize; len(p.Body) > limit {
 		return ch.node.oversize(len(p.Body), limit)
@@ -113,14 +113,14 @@ func (ch *Channel) checkPublish(p Publishing) *Error {
 		return err
 	}
 	if x.Internal {
-		return ChannelFault(AccessRefused, "cannot publish to internal exchange '%s' in vhost '%s'", x.Name, ch.vhost.name)
+		return ChannelFault(wire.AccessRefused, "cannot publish to internal exchange '%s' in vhost '%s'", x.Name, ch.vhost.name)
 	}
 	if user := p.Properties.UserID; p.Properties.Has(wire.HasUserID) && user != ch.conn.user {
-		return ChannelFault(PreconditionFailed, "user_id property set to '%s' but authenticated user was '%s'", user, ch.conn.user)
+		return ChannelFault(wire.PreconditionFailed, "user_id property set to '%s' but authenticated user was '%s'", user, ch.conn.user)
 	}
 	if p.Properties.Has(wire.HasExpiration) {
 		if why := invalidExpiration(p.Properties.Expiration); why != "" {
-			return ChannelFault(PreconditionFailed, "invalid expiration '%s': %s", p.Properties.Expiration, why)
+			return ChannelFault(wire.PreconditionFailed, "invalid expiration '%s': %s", p.Properties.Expiration, why)
 		}
 	}
 	return nil
@@ -128,9 +128,9 @@ func (ch *Channel) checkPublish(p Publishing) *Error {
 
 func (n *Node) oversize(size, limit int) *Error {
 	if limit == n.profile.MaxMessageSize {
-		return ChannelFault(PreconditionFailed, "message size %d is larger than max size %d", size, limit)
+		return ChannelFault(wire.PreconditionFailed, "message size %d is larger than max size %d", size, limit)
 	}
-	return ChannelFault(PreconditionFailed, "message size %d is larger than configured max size %d", size, limit)
+	return ChannelFault(wire.PreconditionFailed, "message size %d is larger than configured max size %d", size, limit)
 }
 
 // invalidExpiration says in Erlang's words what is wrong with an expiration, or nothing.
@@ -169,7 +169,7 @@ func (m *Message) readRoutes() *Error {
 		}
 		list, ok := value.(wire.Array)
 		if !ok {
-			return ChannelFault(PreconditionFailed, "invalid message: {unacceptable_type_in_header,%q,%s}", h.name, wire.TypeName(value))
+			return ChannelFault(wire.PreconditionFailed, "invalid message: {unacceptable_type_in_header,%q,%s}", h.name, wire.TypeName(value))
 		}
 		for _, v := range list {
 			if key, ok := v.(string); ok {
@@ -201,7 +201,7 @@ func (ch *Channel) accept(m *Message) {
 	if len(queues) == 0 && verdict != Nack {
 		ch.node.record(Unrouted, nil, m, "")
 		if m.Mandatory {
-			ch.peer.Return(NoRoute, names[NoRoute], m)
+			ch.peer.Return(wire.NoRoute, wire.CodeName(wire.NoRoute), m)
 		}
 	}
 	if ch.confirming {
@@ -213,7 +213,7 @@ func (ch *Channel) accept(m *Message) {
 // ConfirmSelect turns publisher confirms on.
 func (ch *Channel) ConfirmSelect() *Error {
 	if ch.tx != nil {
-		return ChannelFault(PreconditionFailed, "cannot switch from tx to confirm mode")
+		return ChannelFault(wire.PreconditionFailed, "cannot switch from tx to confirm mode")
 	}
 	ch.confirming = true
 	return nil
@@ -222,7 +222,7 @@ func (ch *Channel) ConfirmSelect() *Error {
 // TxSelect begins transactions.
 func (ch *Channel) TxSelect() *Error {
 	if ch.confirming {
-		return ChannelFault(PreconditionFailed, "cannot switch from confirm to tx mode")
+		return ChannelFault(wire.PreconditionFailed, "cannot switch from confirm to tx mode")
 	}
 	if ch.tx == nil {
 		ch.tx = &transaction{}
@@ -233,7 +233,7 @@ func (ch *Channel) TxSelect() *Error {
 // TxCommit does what the transaction holds, and begins the next.
 func (ch *Channel) TxCommit() *Error {
 	if ch.tx == nil {
-		return ChannelFault(PreconditionFailed, "channel is not transactional")
+		return ChannelFault(wire.PreconditionFailed, "channel is not transactional")
 	}
 	done := ch.tx
 	ch.tx = &transaction{}
@@ -249,7 +249,7 @@ func (ch *Channel) TxCommit() *Error {
 // TxRollback forgets what the transaction holds: the messages that were settled in it are unsettled again.
 func (ch *Channel) TxRollback() *Error {
 	if ch.tx == nil {
-		return ChannelFault(PreconditionFailed, "channel is not transactional")
+		return ChannelFault(wire.PreconditionFailed, "channel is not transactional")
 	}
 	for _, s := range ch.tx.settled {
 		for _, d := range s.list {

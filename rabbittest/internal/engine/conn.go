@@ -1,6 +1,10 @@
 package engine
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/warren-mq/warren/rabbittest/internal/wire"
+)
 
 // Conn is what the node knows of a client's connection: it owns exclusive queues and channels.
 type Conn struct {
@@ -16,7 +20,7 @@ type Conn struct {
 func (n *Node) Connect(vhost, user string) (*Conn, *Error) {
 	v := n.vhosts[vhost]
 	if v == nil {
-		return nil, ConnectionFault(NotAllowed, "vhost %s not found", vhost)
+		return nil, ConnectionFault(wire.NotAllowed, "vhost %s not found", vhost)
 	}
 	return &Conn{node: n, vhost: v, user: user, Notify: true}, nil
 }

@@ -36,7 +36,7 @@ type Subscription struct {
 // the channel as a whole. https://www.rabbitmq.com/docs/consumer-prefetch
 func (ch *Channel) Qos(size uint32, count uint16, global bool) *Error {
 	if size != 0 {
-		return ConnectionFault(NotImplemented, "prefetch_size!=0 (%d)", size)
+		return ConnectionFault(wire.NotImplemented, "prefetch_size!=0 (%d)", size)
 	}
 	switch {
 	case !global:
@@ -57,7 +57,7 @@ func (ch *Channel) Consume(s Subscription) (string, *Error) {
 		return "", err
 	}
 	if _, taken := ch.consumers[s.Tag]; taken && s.Tag != "" {
-		return "", ConnectionFault(NotAllowed, "attempt to reuse consumer tag '%s'", s.Tag)
+		return "", ConnectionFault(wire.NotAllowed, "attempt to reuse consumer tag '%s'", s.Tag)
 	}
 	if err := q.checkOwner(ch.conn); err != nil {
 		return "", err
@@ -67,10 +67,10 @@ func (ch *Channel) Consume(s Subscription) (string, *Error) {
 		return "", err
 	}
 	if q.Quorum && ch.limit > 0 && ch.node.profile.RefusesGlobalQos {
-		return "", ConnectionFault(NotImplemented, "%s does not support global qos", q)
+		return "", ConnectionFault(wire.NotImplemented, "%s does not support global qos", q)
 	}
 	if s.Exclusive && (len(q.consumers) > 0 || q.singleActive) && !q.Quorum || q.heldExclusively() {
-		return "", ChannelFault(AccessRefused, "%s in exclusive use", q)
+		return "", ChannelFault(wire.AccessRefused, "%s in exclusive use", q)
 	}
 	c := &Consumer{
 		Tag: s.Tag, NoAck: s.NoAck, Exclusive: s.Exclusive && !q.Quorum, Priority: priority, Arguments: s.Arguments,
@@ -91,7 +91,7 @@ func consumerPriority(q *Queue, args wire.Table) (int64, *Error) {
 	}
 	priority, ok := integer(value)
 	if !ok {
-		return 0, ChannelFault(PreconditionFailed, "invalid arg 'x-priority' for %s: \"expected integer, got %s\"", q, wire.TypeName(value))
+		return 0, ChannelFault(wire.PreconditionFailed, "invalid arg 'x-priority' for %s: \"expected integer, got %s\"", q, wire.TypeName(value))
 	}
 	return priority, nil
 }
@@ -164,7 +164,7 @@ func (ch *Channel) checkTimeout() {
 				ch.timeoutTimer = ch.node.at(d.since.Add(limit), ch.checkTimeout)
 			}
 		case !cancels:
-			ch.fail(ChannelFault(PreconditionFailed, "delivery acknowledgement on channel %d timed out. Timeout value used: %d ms. "+
+			ch.fail(ChannelFault(wire.PreconditionFailed, "delivery acknowledgement on channel %d timed out. Timeout value used: %d ms. "+
 				"This timeout value can be configured, see consumers doc guide to learn more", ch.Number, limit.Milliseconds()))
 			return
 		case !slices.Contains(late, d.consumer):

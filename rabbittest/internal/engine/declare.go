@@ -36,7 +36,7 @@ func (ch *Channel) queueName(name string) (string, *Error) {
 		return name, nil
 	}
 	if ch.lastQueue == "" {
-		return "", ChannelFault(NotFound, "no previously declared queue")
+		return "", ChannelFault(wire.NotFound, "no previously declared queue")
 	}
 	return ch.lastQueue, nil
 }
@@ -63,7 +63,7 @@ func (ch *Channel) QueueDeclare(s QueueSpec) (QueueInfo, *Error) {
 	} else if old := ch.vhost.queues[s.Name]; old != nil {
 		return ch.declareAgain(old, s)
 	} else if strings.HasPrefix(s.Name, "amq.") {
-		return QueueInfo{}, ChannelFault(AccessRefused, "queue name '%s' contains reserved prefix 'amq.*'", s.Name)
+		return QueueInfo{}, ChannelFault(wire.AccessRefused, "queue name '%s' contains reserved prefix 'amq.*'", s.Name)
 	}
 	if err := ch.conn.allow(Configure, "queue", s.Name); err != nil {
 		return QueueInfo{}, err
@@ -160,13 +160,13 @@ func (ch *Channel) QueueDelete(name string, ifUnused, ifEmpty bool) (int, *Error
 	}
 	switch {
 	case ifEmpty && q.Quorum:
-		return 0, ConnectionFault(NotImplemented, "cannot delete %s. queue.delete operations with if-empty flag set are not supported by quorum queues", q)
+		return 0, ConnectionFault(wire.NotImplemented, "cannot delete %s. queue.delete operations with if-empty flag set are not supported by quorum queues", q)
 	case ifUnused && q.Quorum:
-		return 0, ConnectionFault(NotImplemented, "cannot delete %s. queue.delete operations with if-unused flag set are not supported by quorum queues", q)
+		return 0, ConnectionFault(wire.NotImplemented, "cannot delete %s. queue.delete operations with if-unused flag set are not supported by quorum queues", q)
 	case ifUnused && len(q.consumers) > 0:
-		return 0, ChannelFault(PreconditionFailed, "%s in use", q)
+		return 0, ChannelFault(wire.PreconditionFailed, "%s in use", q)
 	case ifEmpty && q.Ready() > 0:
-		return 0, ChannelFault(PreconditionFailed, "%s not empty", q)
+		return 0, ChannelFault(wire.PreconditionFailed, "%s not empty", q)
 	}
 	n := q.Ready()
 	q.remove()
@@ -183,7 +183,7 @@ func (q *Queue) equivalent(s QueueSpec, c *Conn) *Error {
 		got, have bool
 	}{{"durable", s.Durable, q.Durable}, {"auto_delete", s.AutoDelete, q.AutoDelete}} {
 		if p.got != p.have {
-			return ChannelFault(PreconditionFailed, "inequivalent arg '%s' for %s: received '%v' but current is '%v'", p.name, q, p.got, p.have)
+			return ChannelFault(wire.PreconditionFailed, "inequivalent arg '%s' for %s: received '%v' but current is '%v'", p.name, q, p.got, p.have)
 		}
 	}
 	got, have := s.Arguments, q.Arguments
@@ -207,7 +207,7 @@ func withQueueType(args wire.Table) wire.Table {
 
 // badArgument refuses the value of an argument.
 func (q *Queue) badArgument(name, why string) *Error {
-	return ChannelFault(PreconditionFailed, "invalid arg '%s' for %s: %s", name, q, why)
+	return ChannelFault(wire.PreconditionFailed, "invalid arg '%s' for %s: %s", name, q, why)
 }
 
 func quoted(format string, args ...any) string { return "\"" + fmt.Sprintf(format, args...) + "\"" }

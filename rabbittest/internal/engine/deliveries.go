@@ -3,6 +3,8 @@ package engine
 import (
 	"slices"
 	"time"
+
+	"github.com/warren-mq/warren/rabbittest/internal/wire"
 )
 
 // delivery is a message that a client has and has not settled.
@@ -54,7 +56,7 @@ func (ds *deliveries) take(tag uint64, multiple bool) ([]*delivery, *Error) {
 	at, found := slices.BinarySearchFunc(ds.list, tag, byTag)
 	switch {
 	case !found:
-		return nil, ChannelFault(PreconditionFailed, "unknown delivery tag %d", tag)
+		return nil, ChannelFault(wire.PreconditionFailed, "unknown delivery tag %d", tag)
 	case multiple:
 		taken := ds.list[: at+1 : at+1]
 		ds.list = ds.list[at+1:]
@@ -176,7 +178,7 @@ func (ch *Channel) release(d *delivery) {
 // Recover gives back everything that is unsettled on the channel.
 func (ch *Channel) Recover(requeue bool) *Error {
 	if !requeue {
-		return ConnectionFault(NotImplemented, "requeue=false")
+		return ConnectionFault(wire.NotImplemented, "requeue=false")
 	}
 	ch.giveBack(ch.deliveries.takeAll(), recovered)
 	return nil
@@ -192,7 +194,7 @@ func (ch *Channel) Get(queue string, noAck bool) (d Delivery, left int, ok bool,
 		return Delivery{}, 0, false, err
 	}
 	if q.Quorum && q.singleActive {
-		return Delivery{}, 0, false, ChannelFault(ResourceLocked,
+		return Delivery{}, 0, false, ChannelFault(wire.ResourceLocked,
 			"cannot obtain access to locked %s. basic.get operations are not supported by quorum queues with single active consumer", q)
 	}
 	q.used()

@@ -90,7 +90,7 @@ func sameArgument(thing fmt.Stringer, name string, got, have wire.Table) *Error 
 	if gotIt == haveIt && sameValue(g, h) {
 		return nil
 	}
-	return ChannelFault(PreconditionFailed, "inequivalent arg '%s' for %s: received %s but current is %s",
+	return ChannelFault(wire.PreconditionFailed, "inequivalent arg '%s' for %s: received %s but current is %s",
 		name, thing, described(g, gotIt, haveIt), described(h, haveIt, gotIt))
 }
 

@@ -78,11 +78,11 @@ func newVHost(n *Node, name string) *vhost {
 }
 
 func (v *vhost) noExchange(name string) *Error {
-	return ChannelFault(NotFound, "no exchange '%s' in vhost '%s'", name, v.name)
+	return ChannelFault(wire.NotFound, "no exchange '%s' in vhost '%s'", name, v.name)
 }
 
 func (v *vhost) noQueue(name string) *Error {
-	return ChannelFault(NotFound, "no queue '%s' in vhost '%s'", name, v.name)
+	return ChannelFault(wire.NotFound, "no queue '%s' in vhost '%s'", name, v.name)
 }
 
 func (v *vhost) sortedQueues() []*Queue {
@@ -94,7 +94,7 @@ func (v *vhost) sortedExchanges() []*exchange {
 }
 
 func onDefaultExchange() *Error {
-	return ChannelFault(AccessRefused, "operation not permitted on the default exchange")
+	return ChannelFault(wire.AccessRefused, "operation not permitted on the default exchange")
 }
 
 // ExchangeDeclare declares an exchange, or checks one that is there.
@@ -113,7 +113,7 @@ func (ch *Channel) ExchangeDeclare(s ExchangeSpec) *Error {
 		return old.equivalent(s)
 	}
 	if strings.HasPrefix(s.Name, "amq.") {
-		return ChannelFault(AccessRefused, "exchange name '%s' contains reserved prefix 'amq.*'", s.Name)
+		return ChannelFault(wire.AccessRefused, "exchange name '%s' contains reserved prefix 'amq.*'", s.Name)
 	}
 	x := &exchange{
 		Name: s.Name, Type: s.Type, Durable: s.Durable, AutoDelete: s.AutoDelete, Internal: s.Internal, Arguments: s.Arguments, vhost: v,
@@ -121,7 +121,7 @@ func (ch *Channel) ExchangeDeclare(s ExchangeSpec) *Error {
 	if value, ok := s.Arguments.Get("alternate-exchange"); ok {
 		name, ok := value.(string)
 		if !ok {
-			return ChannelFault(PreconditionFailed, "invalid type '%s' for arg 'alternate-exchange' in %s", wire.TypeName(value), x)
+			return ChannelFault(wire.PreconditionFailed, "invalid type '%s' for arg 'alternate-exchange' in %s", wire.TypeName(value), x)
 		}
 		if err := ch.conn.allow(Read, "exchange", x.Name); err != nil {
 			return err
@@ -153,9 +153,9 @@ func (ch *Channel) checkExchangeType(kind string) *Error {
 	}
 	// RabbitMQ says "invalid" where the name is known to it as that of something else.
 	if ch.node.profile.UnknownTypeCloses {
-		return ConnectionFault(CommandInvalid, "unknown exchange type '%s'", kind)
+		return ConnectionFault(wire.CommandInvalid, "unknown exchange type '%s'", kind)
 	}
-	return ChannelFault(PreconditionFailed, "unknown exchange type '%s'", kind)
+	return ChannelFault(wire.PreconditionFailed, "unknown exchange type '%s'", kind)
 }
 
 // equivalent refuses to declare the exchange again as another one.
@@ -167,7 +167,7 @@ func (x *exchange) equivalent(s ExchangeSpec) *Error {
 		{"internal", strconv.FormatBool(s.Internal), strconv.FormatBool(x.Internal)},
 	} {
 		if p.got != p.have {
-			return ChannelFault(PreconditionFailed, "inequivalent arg '%s' for %s: received '%s' but current is '%s'", p.name, x, p.got, p.have)
+			return ChannelFault(wire.PreconditionFailed, "inequivalent arg '%s' for %s: received '%s' but current is '%s'", p.name, x, p.got, p.have)
 		}
 	}
 	return sameArgument(x, "alternate-exchange", s.Arguments, x.Arguments)
@@ -179,7 +179,7 @@ func (ch *Channel) ExchangeDelete(name string, ifUnused bool) *Error {
 		return onDefaultExchange()
 	}
 	if strings.HasPrefix(name, "amq.") {
-		return ChannelFault(AccessRefused, "deletion of system exchange '%s' in vhost '%s' not allowed", name, ch.vhost.name)
+		return ChannelFault(wire.AccessRefused, "deletion of system exchange '%s' in vhost '%s' not allowed", name, ch.vhost.name)
 	}
 	if err := ch.conn.allow(Configure, "exchange", name); err != nil {
 		return err
@@ -189,7 +189,7 @@ func (ch *Channel) ExchangeDelete(name string, ifUnused bool) *Error {
 	case x == nil:
 		return nil
 	case ifUnused && len(x.bindings) > 0:
-		return ChannelFault(PreconditionFailed, "%s in use", x)
+		return ChannelFault(wire.PreconditionFailed, "%s in use", x)
 	}
 	ch.vhost.removeExchange(x)
 	return nil

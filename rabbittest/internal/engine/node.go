@@ -22,6 +22,9 @@ type Config struct {
 
 	// Judge, if set, is asked about every message that a client publishes, and may decide its fate. See [Verdict].
 	Judge func(m *Message) Verdict
+
+	// Done, if set, is called at the end of every Do, still with the lock, when nothing is left to do.
+	Done func()
 }
 
 // Permission is a kind of access, as rabbitmqctl set_permissions has them.
@@ -57,6 +60,7 @@ type Node struct {
 	journal journal
 	serial  uint64 // of the last message that a client published
 	closed  bool
+	version uint64 // see Version
 
 	timers  map[*timer]struct{}
 	running sync.WaitGroup // timers that are set or at work
@@ -95,8 +99,15 @@ func (n *Node) Do(f func()) {
 	defer n.mu.Unlock()
 	f()
 	n.drain()
+	n.version++
+	if n.cfg.Done != nil {
+		n.cfg.Done()
+	}
 	n.changed.Broadcast()
 }
+
+// Version grows with every Do: who has seen it and found nothing new can wait for another.
+func (n *Node) Version() uint64 { return n.version }
 
 // Wait waits until holds returns true, or ctx ends. It calls holds with the lock, at first and after every Do.
 func (n *Node) Wait(ctx context.Context, holds func() bool) error {

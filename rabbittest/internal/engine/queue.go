@@ -87,7 +87,7 @@ func (q *Queue) checkOwner(c *Conn) *Error {
 }
 
 func (q *Queue) locked() *Error {
-	return ChannelFault(ResourceLocked, "cannot obtain exclusive access to locked %s. It could be originally declared on another connection"+
+	return ChannelFault(wire.ResourceLocked, "cannot obtain exclusive access to locked %s. It could be originally declared on another connection"+
 		" or the exclusive property value does not match that of the original declaration.", q)
 }
 

@@ -1,5 +1,7 @@
 package engine
 
+import "github.com/warren-mq/warren/rabbittest/internal/wire"
+
 // refusal is what a user hears who may not do something.
 func (n *Node) refusal(what Permission, kind, name, vhost, user string) *Error {
 	if kind == "exchange" && name == "" {
@@ -9,5 +11,5 @@ func (n *Node) refusal(what Permission, kind, name, vhost, user string) *Error {
 	if n.profile.NamesAccess {
 		access = string(what) + " access"
 	}
-	return ChannelFault(AccessRefused, "%s to %s '%s' in vhost '%s' refused for user '%s'", access, kind, name, vhost, user)
+	return ChannelFault(wire.AccessRefused, "%s to %s '%s' in vhost '%s' refused for user '%s'", access, kind, name, vhost, user)
 }

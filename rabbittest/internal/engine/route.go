@@ -115,13 +115,13 @@ func checkMatch(args wire.Table) *Error {
 	}
 	name, ok := value.(string)
 	if !ok {
-		return ChannelFault(PreconditionFailed, "Invalid x-match field type %s; expected longstr", wire.TypeName(value))
+		return ChannelFault(wire.PreconditionFailed, "Invalid x-match field type %s; expected longstr", wire.TypeName(value))
 	}
 	switch name {
 	case "all", "any", "all-with-x", "any-with-x":
 		return nil
 	}
-	return ChannelFault(PreconditionFailed, "Invalid x-match field value <<\"%s\">>; expected all, any, all-with-x, or any-with-x", name)
+	return ChannelFault(wire.PreconditionFailed, "Invalid x-match field value <<\"%s\">>; expected all, any, all-with-x, or any-with-x", name)
 }
 
 // headersMatch compares by value whatever the type; a void value asks only that the header is there.
