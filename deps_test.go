@@ -40,6 +40,8 @@ var arrows = map[string][]string{
 	// The broker for tests knows nothing of the library.
 	"rabbittest/internal/wire":   {},
 	"rabbittest/internal/engine": {"rabbittest/internal/wire"},
+	"rabbittest/internal/pipe":   {},
+	"rabbittest":                 {"rabbittest/internal/engine", "rabbittest/internal/pipe", "rabbittest/internal/wire"},
 
 	// Not part of the library.
 	"internal/rabbitmq":      {amqp},

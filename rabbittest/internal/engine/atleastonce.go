@@ -9,7 +9,7 @@ import (
 // them. https://www.rabbitmq.com/docs/quorum-queues#activating-at-least-once-dead-lettering
 type leftover struct {
 	list  []*deadletter // oldest first
-	retry *timer
+	retry *Timer
 }
 
 // deadletter is a message on its way to other queues.
@@ -40,7 +40,7 @@ func (l *leftover) add(q *Queue, m *Message, reason string) {
 // wait sees to it that the oldest are tried again.
 func (l *leftover) wait(q *Queue) {
 	if l.retry == nil {
-		l.retry = q.node.at(time.Now().Add(leftoverPause), func() {
+		l.retry = q.node.At(time.Now().Add(leftoverPause), func() {
 			l.retry = nil
 			l.try(q)
 		})

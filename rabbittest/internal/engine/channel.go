@@ -50,7 +50,7 @@ type Channel struct {
 	limited      int // deliveries that count for it
 	deliveries   deliveries
 	closed       bool
-	timeoutTimer *timer
+	timeoutTimer *Timer
 }
 
 // transaction is what a channel holds back until tx.commit.
@@ -267,7 +267,7 @@ func (ch *Channel) Close() {
 	}
 	ch.closed = true
 	ch.conn.forget(ch)
-	ch.timeoutTimer.stop()
+	ch.timeoutTimer.Stop()
 	if ch.tx != nil {
 		_ = ch.TxRollback()
 	}

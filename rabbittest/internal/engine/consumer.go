@@ -148,7 +148,7 @@ func (ch *Channel) watch(d *delivery) {
 	if ch.node.cfg.ConsumerTimeout == 0 || ch.timeoutTimer != nil || ch.node.profile.TimeoutCancels && !d.queue.Quorum {
 		return
 	}
-	ch.timeoutTimer = ch.node.at(d.since.Add(ch.node.cfg.ConsumerTimeout), ch.checkTimeout)
+	ch.timeoutTimer = ch.node.At(d.since.Add(ch.node.cfg.ConsumerTimeout), ch.checkTimeout)
 }
 
 func (ch *Channel) checkTimeout() {
@@ -161,7 +161,7 @@ func (ch *Channel) checkTimeout() {
 		case d.consumer == nil || d.lost || cancels && !d.queue.Quorum:
 		case time.Since(d.since) < limit:
 			if ch.timeoutTimer == nil {
-				ch.timeoutTimer = ch.node.at(d.since.Add(limit), ch.checkTimeout)
+				ch.timeoutTimer = ch.node.At(d.since.Add(limit), ch.checkTimeout)
 			}
 		case !cancels:
 			ch.fail(ChannelFault(wire.PreconditionFailed, "delivery acknowledgement on channel %d timed out. Timeout value used: %d ms. "+

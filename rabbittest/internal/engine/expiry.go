@@ -75,11 +75,11 @@ func (q *Queue) setExpiry() {
 	}
 	switch {
 	case due.IsZero():
-		q.expiry.stop()
+		q.expiry.Stop()
 		q.expiry = nil
 	case q.expiry == nil || !q.expiry.due.Equal(due):
-		q.expiry.stop()
-		q.expiry = q.node.at(due, func() {
+		q.expiry.Stop()
+		q.expiry = q.node.At(due, func() {
 			q.expiry = nil
 			q.node.touch(q)
 		})

@@ -62,7 +62,7 @@ type Node struct {
 	closed  bool
 	version uint64 // see Version
 
-	timers  map[*timer]struct{}
+	timers  map[*Timer]struct{}
 	running sync.WaitGroup // timers that are set or at work
 }
 
@@ -79,7 +79,7 @@ func New(cfg Config, vhosts ...string) *Node {
 	if cfg.MaxMessageSize == 0 {
 		cfg.MaxMessageSize = cfg.Profile.MaxMessageSize
 	}
-	n := &Node{cfg: cfg, profile: cfg.Profile, vhosts: map[string]*vhost{}, timers: map[*timer]struct{}{}}
+	n := &Node{cfg: cfg, profile: cfg.Profile, vhosts: map[string]*vhost{}, timers: map[*Timer]struct{}{}}
 	n.changed = sync.NewCond(&n.mu)
 	for _, name := range vhosts {
 		n.vhosts[name] = newVHost(n, name)
@@ -128,7 +128,7 @@ func (n *Node) Close() {
 	n.mu.Lock()
 	n.closed = true
 	for t := range n.timers {
-		t.stop()
+		t.Stop()
 	}
 	n.changed.Broadcast()
 	n.mu.Unlock()
@@ -157,16 +157,16 @@ func (n *Node) drain() {
 	n.dirty = nil
 }
 
-// timer calls a function later, with the lock.
-type timer struct {
+// Timer calls a function later, with the lock.
+type Timer struct {
 	node *Node
 	t    *time.Timer
 	due  time.Time
 }
 
-// at has f called with the lock at a time.
-func (n *Node) at(due time.Time, f func()) *timer {
-	t := &timer{node: n, due: due}
+// At has f called with the lock at a time.
+func (n *Node) At(due time.Time, f func()) *Timer {
+	t := &Timer{node: n, due: due}
 	if n.closed {
 		return t
 	}
@@ -184,8 +184,8 @@ func (n *Node) at(due time.Time, f func()) *timer {
 	return t
 }
 
-// stop takes a timer back. A nil timer, and one that has fired, may be stopped, too.
-func (t *timer) stop() {
+// Stop takes a timer back. A nil timer, and one that has fired, may be stopped, too.
+func (t *Timer) Stop() {
 	if t == nil {
 		return
 	}

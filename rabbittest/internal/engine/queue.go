@@ -35,9 +35,9 @@ type Queue struct {
 	active    *Consumer   // the single active one
 	leftover  leftover    // dead letters that wait to be confirmed by their target
 
-	expiry   *timer // looks at the head
-	unused   *timer // deletes the queue
-	readying *timer // looks at delayed
+	expiry   *Timer // looks at the head
+	unused   *Timer // deletes the queue
+	readying *Timer // looks at delayed
 }
 
 // settings are what the arguments say.
@@ -221,7 +221,7 @@ func (q *Queue) queueUp(c *Consumer) {
 
 func (q *Queue) join(c *Consumer) {
 	q.queueUp(c)
-	q.unused.stop()
+	q.unused.Stop()
 	q.activate()
 	q.node.touch(q)
 }
@@ -284,10 +284,10 @@ func (e *entry) wasDelivered() {
 
 // used puts off the end of a queue that expires. https://www.rabbitmq.com/docs/ttl#queue-ttl
 func (q *Queue) used() {
-	q.unused.stop()
+	q.unused.Stop()
 	q.unused = nil
 	if q.expires > 0 && len(q.consumers) == 0 {
-		q.unused = q.node.at(time.Now().Add(q.expires), q.remove)
+		q.unused = q.node.At(time.Now().Add(q.expires), q.remove)
 	}
 }
 
@@ -310,10 +310,10 @@ func (q *Queue) remove() {
 		return
 	}
 	q.deleted = true
-	q.expiry.stop()
-	q.unused.stop()
-	q.readying.stop()
-	q.leftover.retry.stop()
+	q.expiry.Stop()
+	q.unused.Stop()
+	q.readying.Stop()
+	q.leftover.retry.Stop()
 	delete(q.vhost.queues, q.Name)
 	q.vhost.unbindAll(queueNode(q))
 	for _, c := range slices.Clone(q.consumers) {

@@ -107,12 +107,12 @@ func (q *Queue) setReadying() {
 			due = e.readyAt
 		}
 	}
-	q.readying.stop()
+	q.readying.Stop()
 	q.readying = nil
 	if due.IsZero() {
 		return
 	}
-	q.readying = q.node.at(due, func() {
+	q.readying = q.node.At(due, func() {
 		now := time.Now()
 		q.delayed.filter(func(e *entry) bool {
 			if e.readyAt.After(now) {
