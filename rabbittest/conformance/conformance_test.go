@@ -51,7 +51,10 @@ type section struct {
 }
 
 // sections is the whole table.
-var sections = []section{
+var sections = slices.Concat(commands, messages)
+
+// commands are about what a broker is asked to do, and its answers.
+var commands = []section{
 	declaring,
 	redeclaring,
 	typed,
