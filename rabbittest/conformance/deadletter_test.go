@@ -18,7 +18,7 @@ var deadLettering = section{"dead-letter", []row{
 			"4.3": `body=x redelivered=true exchange="" rk="dlq" headers={a:1(int32), x-death:[D(rejected,q,ex="",rks=["q"],n=1)]} + FIRST(rejected,q,"") + LAST(rejected,q,"")`,
 		},
 		run: func(e *env) string {
-			q, dlq := e.mortal(classic, nil)
+			q, dlq := e.mortal(classics, nil)
 			e.publish("", q, amqp.Publishing{Body: []byte("x"), Headers: amqp.Table{"a": int32(1)}})
 			e.refuse(q, 1)
 			return e.comes(dlq)
@@ -32,7 +32,7 @@ var deadLettering = section{"dead-letter", []row{
 			"4.3": `body=x redelivered=true exchange="" rk="dlq" headers={a:1(int32), x-death:[D(rejected,q,ex="",rks=["q"],n=1)]} + FIRST(rejected,q,"") + LAST(rejected,q,"")`,
 		},
 		run: func(e *env) string {
-			q, dlq := e.mortal(quorum, nil)
+			q, dlq := e.mortal(quorums, nil)
 			e.publish("", q, amqp.Publishing{Body: []byte("x"), Headers: amqp.Table{"a": int32(1)}})
 			e.refuse(q, 1)
 			return e.comes(dlq)
@@ -46,7 +46,7 @@ var deadLettering = section{"dead-letter", []row{
 			"4.3": `body=x redelivered=true exchange="" rk="dlq" headers={x-death:[D(rejected,q,ex="",rks=["q"],n=1)]} + FIRST(rejected,q,"") + LAST(rejected,q,"")`,
 		},
 		run: func(e *env) string {
-			q, dlq := e.mortal(classic, nil)
+			q, dlq := e.mortal(classics, nil)
 			e.put("", q, "x")
 			e.refuse(q, 1)
 			return e.comes(dlq)
@@ -59,7 +59,7 @@ var deadLettering = section{"dead-letter", []row{
 			"4": `body=x redelivered=false exchange="" rk="dlq" headers={x-death:[D(rejected,q,ex="",rks=["q"],n=1)]} + FIRST(rejected,q,"") + LAST(rejected,q,"")`,
 		},
 		run: func(e *env) string {
-			q, dlq := e.mortal(classic, nil)
+			q, dlq := e.mortal(classics, nil)
 			e.put("", q, "x")
 			e.must(e.channel().hold(q, 1)[0].Nack(false, false))
 			return e.comes(dlq)
@@ -69,7 +69,7 @@ var deadLettering = section{"dead-letter", []row{
 		name: "nack multiple",
 		want: "1,2,3",
 		run: func(e *env) string {
-			q, dlq := e.mortal(classic, nil)
+			q, dlq := e.mortal(classics, nil)
 			e.put("", q, "1", "2", "3")
 			e.must(e.channel().hold(q, 3)[2].Nack(true, false))
 			return list(e.await(dlq, 3))
@@ -79,7 +79,7 @@ var deadLettering = section{"dead-letter", []row{
 		name: "nack multiple in a quorum queue",
 		want: "1,2,3",
 		run: func(e *env) string {
-			q, dlq := e.mortal(quorum, nil)
+			q, dlq := e.mortal(quorums, nil)
 			e.put("", q, "1", "2", "3")
 			e.must(e.channel().hold(q, 3)[2].Nack(true, false))
 			return list(e.await(dlq, 3))
@@ -92,7 +92,7 @@ var deadLettering = section{"dead-letter", []row{
 			"4.3": "2(r),3(r),1(r)",
 		},
 		run: func(e *env) string {
-			q, dlq := e.mortal(classic, nil)
+			q, dlq := e.mortal(classics, nil)
 			e.put("", q, "1", "2", "3")
 			held := e.channel().hold(q, 3)
 			for _, i := range []int{1, 2, 0} {
@@ -105,7 +105,7 @@ var deadLettering = section{"dead-letter", []row{
 		name: "reject a hundred",
 		want: "100 in order",
 		run: func(e *env) string {
-			q, dlq := e.mortal(classic, nil)
+			q, dlq := e.mortal(classics, nil)
 			ch := e.channel()
 			for i := range 100 {
 				e.must(ch.publish("", q, say(fmt.Sprint(i))))
@@ -350,7 +350,7 @@ var deadLettering = section{"dead-letter", []row{
 			"4": `body=x redelivered=false exchange="" rk="dlq" headers={x-death:[D(rejected,q,ex="",rks=["q"],n=1)]} + FIRST(rejected,q,"") + LAST(rejected,q,"")`,
 		},
 		run: func(e *env) string {
-			q, dlq := e.mortal(classic, nil)
+			q, dlq := e.mortal(classics, nil)
 			e.put("", q, "x")
 			ch := e.channel()
 			e.must(ch.hold(q, 1)[0].Nack(false, true))
@@ -366,7 +366,7 @@ var deadLettering = section{"dead-letter", []row{
 			"4.3": `body=x redelivered=true exchange="" rk="dlq" headers={x-death:[D(rejected,q,ex="",rks=["q"],n=1)]} + FIRST(rejected,q,"") + LAST(rejected,q,"")`,
 		},
 		run: func(e *env) string {
-			q, dlq := e.mortal(quorum, nil)
+			q, dlq := e.mortal(quorums, nil)
 			e.put("", q, "x")
 			ch := e.channel()
 			e.must(ch.hold(q, 1)[0].Reject(true))
@@ -398,7 +398,7 @@ var deadLettering = section{"dead-letter", []row{
 			"4": `content-type=text/plain content-encoding=gzip delivery-mode=2 priority=7 correlation-id=correlation reply-to=reply message-id=message timestamp=1700000000 type=type user-id=guest app-id=app headers={a:"b", x-death:[D(rejected,q,ex="",rks=["q"],n=1,orig-exp=60000)]} + FIRST(rejected,q,"") + LAST(rejected,q,"")`,
 		},
 		run: func(e *env) string {
-			q, dlq := e.mortal(classic, nil)
+			q, dlq := e.mortal(classics, nil)
 			e.publish("", q, everyProperty)
 			e.refuse(q, 1)
 			return showProperties(e.await(dlq, 1)[0])
@@ -411,7 +411,7 @@ var deadLettering = section{"dead-letter", []row{
 			"4": `content-type=text/plain content-encoding=gzip delivery-mode=2 priority=7 correlation-id=correlation reply-to=reply message-id=message timestamp=1700000000 type=type user-id=guest app-id=app headers={a:"b", x-death:[D(rejected,q,ex="",rks=["q"],n=1,orig-exp=60000)]} + FIRST(rejected,q,"") + LAST(rejected,q,"")`,
 		},
 		run: func(e *env) string {
-			q, dlq := e.mortal(quorum, nil)
+			q, dlq := e.mortal(quorums, nil)
 			e.publish("", q, everyProperty)
 			e.refuse(q, 1)
 			return showProperties(e.await(dlq, 1)[0])
@@ -425,7 +425,7 @@ var deadLettering = section{"dead-letter", []row{
 			"4.3": `body= redelivered=true exchange="" rk="dlq" headers={array:[1(int32), "two", [true], {k:"v"}], bool:true, bytes:"\x00\xff"(bytes), decimal:{2 314}(amqp091.Decimal), float32:1.5(float32), float64:2.5(float64), int16:-16(int16), int32:-32(int32), int64:-64(int64), int8:-8(int8), string:"text", table:{deep:{deeper:[void, 1(int64)]}}, time:time, uint16:60000(uint16), uint32:4000000000(uint32), uint8:200(uint8), void:void, x-death:[D(rejected,q,ex="",rks=["q"],n=1)]} + FIRST(rejected,q,"") + LAST(rejected,q,"")`,
 		},
 		run: func(e *env) string {
-			q, dlq := e.mortal(classic, nil)
+			q, dlq := e.mortal(classics, nil)
 			e.publish("", q, amqp.Publishing{Headers: everyHeader})
 			e.refuse(q, 1)
 			return e.comes(dlq)
@@ -439,7 +439,7 @@ var deadLettering = section{"dead-letter", []row{
 			"4.3": `body= redelivered=true exchange="" rk="dlq" headers={array:[1(int32), "two", [true], {k:"v"}], bool:true, bytes:"\x00\xff"(bytes), decimal:{2 314}(amqp091.Decimal), float32:1.5(float32), float64:2.5(float64), int16:-16(int16), int32:-32(int32), int64:-64(int64), int8:-8(int8), string:"text", table:{deep:{deeper:[void, 1(int64)]}}, time:time, uint16:60000(uint16), uint32:4000000000(uint32), uint8:200(uint8), void:void, x-death:[D(rejected,q,ex="",rks=["q"],n=1)]} + FIRST(rejected,q,"") + LAST(rejected,q,"")`,
 		},
 		run: func(e *env) string {
-			q, dlq := e.mortal(quorum, nil)
+			q, dlq := e.mortal(quorums, nil)
 			e.publish("", q, amqp.Publishing{Headers: everyHeader})
 			e.refuse(q, 1)
 			return e.comes(dlq)
@@ -449,7 +449,7 @@ var deadLettering = section{"dead-letter", []row{
 		name: "purge and delete kill nothing",
 		want: "purged 2, deleted with 1, dlq: none",
 		run: func(e *env) string {
-			q, dlq := e.mortal(classic, nil)
+			q, dlq := e.mortal(classics, nil)
 			ch := e.channel()
 			e.put("", q, "1", "2")
 			purged, err := ch.QueuePurge(q, false)
@@ -478,7 +478,7 @@ var deadLettering = section{"dead-letter", []row{
 		name: "the channel's close kills nothing",
 		want: `body=x redelivered=true exchange="" rk="q", dlq: none`,
 		run: func(e *env) string {
-			q, dlq := e.mortal(classic, nil)
+			q, dlq := e.mortal(classics, nil)
 			e.put("", q, "x")
 			ch := e.channel()
 			ch.hold(q, 1)

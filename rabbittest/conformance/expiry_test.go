@@ -15,7 +15,7 @@ var expiry = section{"expire", []row{
 			"4": `body=x redelivered=false exchange="" rk="dlq" headers={x-death:[D(expired,q,ex="",rks=["q"],n=1)]} + FIRST(expired,q,"") + LAST(expired,q,"")`,
 		},
 		run: func(e *env) string {
-			q, dlq := e.mortal(classic, amqp.Table{"x-message-ttl": 50})
+			q, dlq := e.mortal(classics, amqp.Table{"x-message-ttl": 50})
 			e.put("", q, "x")
 			return e.comes(dlq)
 		},
@@ -27,7 +27,7 @@ var expiry = section{"expire", []row{
 			"4": `body=x redelivered=false exchange="" rk="dlq" headers={x-death:[D(expired,q,ex="",rks=["q"],n=1,orig-exp=50)]} + FIRST(expired,q,"") + LAST(expired,q,"")`,
 		},
 		run: func(e *env) string {
-			q, dlq := e.mortal(classic, nil)
+			q, dlq := e.mortal(classics, nil)
 			e.publish("", q, expiring("x", "50"))
 			return e.comes(dlq)
 		},
@@ -39,7 +39,7 @@ var expiry = section{"expire", []row{
 			"4": `body=x redelivered=false exchange="" rk="dlq" headers={x-death:[D(expired,q,ex="",rks=["q"],n=1)]} + FIRST(expired,q,"") + LAST(expired,q,"")`,
 		},
 		run: func(e *env) string {
-			q, dlq := e.mortal(quorum, amqp.Table{"x-message-ttl": 50})
+			q, dlq := e.mortal(quorums, amqp.Table{"x-message-ttl": 50})
 			e.put("", q, "x")
 			return e.comes(dlq)
 		},
@@ -51,7 +51,7 @@ var expiry = section{"expire", []row{
 			"4": `body=x redelivered=false exchange="" rk="dlq" headers={x-death:[D(expired,q,ex="",rks=["q"],n=1,orig-exp=50)]} + FIRST(expired,q,"") + LAST(expired,q,"")`,
 		},
 		run: func(e *env) string {
-			q, dlq := e.mortal(quorum, nil)
+			q, dlq := e.mortal(quorums, nil)
 			e.publish("", q, expiring("x", "50"))
 			return e.comes(dlq)
 		},
@@ -63,7 +63,7 @@ var expiry = section{"expire", []row{
 			"4": `body=x redelivered=false exchange="" rk="dlq" headers={x-death:[D(expired,q,ex="",rks=["q"],n=1,orig-exp=50)]} + FIRST(expired,q,"") + LAST(expired,q,"")`,
 		},
 		run: func(e *env) string {
-			q, dlq := e.mortal(classic, amqp.Table{"x-message-ttl": 60000})
+			q, dlq := e.mortal(classics, amqp.Table{"x-message-ttl": 60000})
 			e.publish("", q, expiring("x", "50"))
 			return e.comes(dlq)
 		},
@@ -75,7 +75,7 @@ var expiry = section{"expire", []row{
 			"4": `body=x redelivered=false exchange="" rk="dlq" headers={x-death:[D(expired,q,ex="",rks=["q"],n=1,orig-exp=60000)]} + FIRST(expired,q,"") + LAST(expired,q,"")`,
 		},
 		run: func(e *env) string {
-			q, dlq := e.mortal(classic, amqp.Table{"x-message-ttl": 50})
+			q, dlq := e.mortal(classics, amqp.Table{"x-message-ttl": 50})
 			e.publish("", q, expiring("x", "60000"))
 			return e.comes(dlq)
 		},
@@ -87,7 +87,7 @@ var expiry = section{"expire", []row{
 			"4": `body=x redelivered=false exchange="" rk="dlq" headers={x-death:[D(expired,q,ex="",rks=["q"],n=1)]} + FIRST(expired,q,"") + LAST(expired,q,"")`,
 		},
 		run: func(e *env) string {
-			q, dlq := e.mortal(classic, amqp.Table{"x-message-ttl": 0})
+			q, dlq := e.mortal(classics, amqp.Table{"x-message-ttl": 0})
 			e.put("", q, "x")
 			return e.comes(dlq)
 		},
@@ -96,7 +96,7 @@ var expiry = section{"expire", []row{
 		name: "with a TTL of 0 and a waiting consumer",
 		want: "x, dlq: none",
 		run: func(e *env) string {
-			q, dlq := e.mortal(classic, amqp.Table{"x-message-ttl": 0})
+			q, dlq := e.mortal(classics, amqp.Table{"x-message-ttl": 0})
 			deliveries := e.channel().consume(q, "", nil)
 			e.put("", q, "x")
 			return e.receive(deliveries, 1) + ", dlq: " + e.stays(dlq)
@@ -106,7 +106,7 @@ var expiry = section{"expire", []row{
 		name: "with a TTL of 0 and a consumer that is busy",
 		want: "1, dlq: 2",
 		run: func(e *env) string {
-			q, dlq := e.mortal(classic, amqp.Table{"x-message-ttl": 0})
+			q, dlq := e.mortal(classics, amqp.Table{"x-message-ttl": 0})
 			ch := e.channel()
 			e.must(ch.Qos(1, 0, false))
 			deliveries := ch.consume(q, "", nil)
@@ -118,7 +118,7 @@ var expiry = section{"expire", []row{
 		name: "a quorum queue with a TTL of 0 and a waiting consumer",
 		want: "x,-, dlq: none",
 		run: func(e *env) string {
-			q, dlq := e.mortal(quorum, amqp.Table{"x-message-ttl": 0})
+			q, dlq := e.mortal(quorums, amqp.Table{"x-message-ttl": 0})
 			deliveries := e.channel().consume(q, "", nil)
 			e.put("", q, "x")
 			return e.rest(deliveries) + ", dlq: " + e.stays(dlq)
@@ -131,7 +131,7 @@ var expiry = section{"expire", []row{
 			"4": `body=x redelivered=false exchange="" rk="dlq" headers={x-death:[D(expired,q,ex="",rks=["q"],n=1,orig-exp=0)]} + FIRST(expired,q,"") + LAST(expired,q,"")`,
 		},
 		run: func(e *env) string {
-			q, dlq := e.mortal(classic, nil)
+			q, dlq := e.mortal(classics, nil)
 			e.publish("", q, expiring("x", "0"))
 			return e.comes(dlq)
 		},
@@ -149,7 +149,7 @@ var expiry = section{"expire", []row{
 		name: "a requeued message with a TTL of 0",
 		want: "-, dlq: x",
 		run: func(e *env) string {
-			q, dlq := e.mortal(classic, amqp.Table{"x-message-ttl": 0})
+			q, dlq := e.mortal(classics, amqp.Table{"x-message-ttl": 0})
 			deliveries := e.channel().consume(q, "", nil)
 			e.put("", q, "x")
 			ch := e.channel()
@@ -163,7 +163,7 @@ var expiry = section{"expire", []row{
 		name: "how long it takes",
 		want: "300ms",
 		run: func(e *env) string {
-			q, dlq := e.mortal(classic, amqp.Table{"x-message-ttl": step.Milliseconds()})
+			q, dlq := e.mortal(classics, amqp.Table{"x-message-ttl": step.Milliseconds()})
 			deliveries := e.channel().consume(dlq, "", nil)
 			start := time.Now()
 			e.put("", q, "x")
@@ -175,7 +175,7 @@ var expiry = section{"expire", []row{
 		name: "how long it takes in a quorum queue",
 		want: "300ms",
 		run: func(e *env) string {
-			q, dlq := e.mortal(quorum, amqp.Table{"x-message-ttl": step.Milliseconds()})
+			q, dlq := e.mortal(quorums, amqp.Table{"x-message-ttl": step.Milliseconds()})
 			deliveries := e.channel().consume(dlq, "", nil)
 			start := time.Now()
 			e.put("", q, "x")
@@ -187,7 +187,7 @@ var expiry = section{"expire", []row{
 		name: "a short TTL behind a long one",
 		want: "long after 600ms, short after 600ms",
 		run: func(e *env) string {
-			q, dlq := e.mortal(classic, nil)
+			q, dlq := e.mortal(classics, nil)
 			deliveries := e.channel().consume(dlq, "", nil)
 			start := time.Now()
 			e.publish("", q, expiring("long", "600"))
@@ -200,7 +200,7 @@ var expiry = section{"expire", []row{
 		name: "a short TTL behind a long one in a quorum queue",
 		want: "long after 600ms, short after 600ms",
 		run: func(e *env) string {
-			q, dlq := e.mortal(quorum, nil)
+			q, dlq := e.mortal(quorums, nil)
 			deliveries := e.channel().consume(dlq, "", nil)
 			start := time.Now()
 			e.publish("", q, expiring("long", "600"))
@@ -213,7 +213,7 @@ var expiry = section{"expire", []row{
 		name: "a short TTL behind a message that has none",
 		want: "dlq: none, messages=2 consumers=0, then dlq: second",
 		run: func(e *env) string {
-			q, dlq := e.mortal(classic, nil)
+			q, dlq := e.mortal(classics, nil)
 			e.put("", q, "first")
 			e.publish("", q, expiring("second", "50"))
 			seen := "dlq: " + e.stays(dlq) + ", " + e.counts(q)
@@ -225,7 +225,7 @@ var expiry = section{"expire", []row{
 		name: "an expired message is not delivered, though it stands behind another",
 		want: "first,third,-, dlq: second",
 		run: func(e *env) string {
-			q, dlq := e.mortal(classic, nil)
+			q, dlq := e.mortal(classics, nil)
 			e.put("", q, "first")
 			e.publish("", q, expiring("second", "50"))
 			e.put("", q, "third")
@@ -237,7 +237,7 @@ var expiry = section{"expire", []row{
 		name: "an expired message is not delivered by a quorum queue, though it stands behind another",
 		want: "first,third,-, dlq: second",
 		run: func(e *env) string {
-			q, dlq := e.mortal(quorum, nil)
+			q, dlq := e.mortal(quorums, nil)
 			e.put("", q, "first")
 			e.publish("", q, expiring("second", "50"))
 			e.put("", q, "third")
@@ -252,7 +252,7 @@ var expiry = section{"expire", []row{
 			"4": `after 900ms body=x redelivered=false exchange="" rk="dlq" headers={x-death:[D(expired,q,ex="",rks=["q"],n=1)]} + FIRST(expired,q,"") + LAST(expired,q,"")`,
 		},
 		run: func(e *env) string {
-			q, dlq := e.mortal(classic, amqp.Table{"x-message-ttl": 900})
+			q, dlq := e.mortal(classics, amqp.Table{"x-message-ttl": 900})
 			deliveries := e.channel().consume(dlq, "", nil)
 			start := time.Now()
 			e.put("", q, "x")
@@ -271,7 +271,7 @@ var expiry = section{"expire", []row{
 			"4": `dlq: none, then body=x redelivered=false exchange="" rk="dlq" headers={x-death:[D(expired,q,ex="",rks=["q"],n=1)]} + FIRST(expired,q,"") + LAST(expired,q,"")`,
 		},
 		run: func(e *env) string {
-			q, dlq := e.mortal(classic, amqp.Table{"x-message-ttl": 100})
+			q, dlq := e.mortal(classics, amqp.Table{"x-message-ttl": 100})
 			e.put("", q, "x")
 			ch := e.channel()
 			held := ch.hold(q, 1)
@@ -288,7 +288,7 @@ var expiry = section{"expire", []row{
 			"4": `dlq: none, then body=x redelivered=false exchange="" rk="dlq" headers={x-death:[D(expired,q,ex="",rks=["q"],n=1)]} + FIRST(expired,q,"") + LAST(expired,q,"")`,
 		},
 		run: func(e *env) string {
-			q, dlq := e.mortal(quorum, amqp.Table{"x-message-ttl": 100})
+			q, dlq := e.mortal(quorums, amqp.Table{"x-message-ttl": 100})
 			e.put("", q, "x")
 			ch := e.channel()
 			held := ch.hold(q, 1)
@@ -302,7 +302,7 @@ var expiry = section{"expire", []row{
 		name: "while it is unacknowledged, and is acknowledged then",
 		want: "no error, dlq: none",
 		run: func(e *env) string {
-			q, dlq := e.mortal(classic, amqp.Table{"x-message-ttl": 100})
+			q, dlq := e.mortal(classics, amqp.Table{"x-message-ttl": 100})
 			e.put("", q, "x")
 			ch := e.channel()
 			held := ch.hold(q, 1)
@@ -319,7 +319,7 @@ var expiry = section{"expire", []row{
 			"4.3": `body=x redelivered=true exchange="" rk="dlq" headers={x-death:[D(rejected,q,ex="",rks=["q"],n=1,orig-exp=100)]} + FIRST(rejected,q,"") + LAST(rejected,q,"")`,
 		},
 		run: func(e *env) string {
-			q, dlq := e.mortal(classic, nil)
+			q, dlq := e.mortal(classics, nil)
 			e.publish("", q, expiring("x", "100"))
 			ch := e.channel()
 			held := ch.hold(q, 1)
@@ -336,7 +336,7 @@ var expiry = section{"expire", []row{
 			"4.3": `body=x redelivered=true exchange="" rk="dlq" headers={x-death:[D(rejected,q,ex="",rks=["q"],n=1,orig-exp=60000)]} + FIRST(rejected,q,"") + LAST(rejected,q,"") expiration=`,
 		},
 		run: func(e *env) string {
-			q, dlq := e.mortal(classic, nil)
+			q, dlq := e.mortal(classics, nil)
 			e.publish("", q, expiring("x", "60000"))
 			e.refuse(q, 1)
 			d := e.await(dlq, 1)[0]
@@ -347,7 +347,7 @@ var expiry = section{"expire", []row{
 		name: "many, in order",
 		want: "10 in order",
 		run: func(e *env) string {
-			q, dlq := e.mortal(classic, amqp.Table{"x-message-ttl": 100})
+			q, dlq := e.mortal(classics, amqp.Table{"x-message-ttl": 100})
 			e.put("", q, "0", "1", "2", "3", "4", "5", "6", "7", "8", "9")
 			return order(e.await(dlq, 10))
 		},
@@ -356,7 +356,7 @@ var expiry = section{"expire", []row{
 		name: "many, in order, in a quorum queue",
 		want: "10 in order",
 		run: func(e *env) string {
-			q, dlq := e.mortal(quorum, amqp.Table{"x-message-ttl": 100})
+			q, dlq := e.mortal(quorums, amqp.Table{"x-message-ttl": 100})
 			e.put("", q, "0", "1", "2", "3", "4", "5", "6", "7", "8", "9")
 			return order(e.await(dlq, 10))
 		},
@@ -365,7 +365,7 @@ var expiry = section{"expire", []row{
 		name: "in a priority queue, each priority has a head",
 		want: "none, left high",
 		run: func(e *env) string {
-			q, dlq := e.mortal(classic, amqp.Table{"x-max-priority": 5})
+			q, dlq := e.mortal(classics, amqp.Table{"x-max-priority": 5})
 			e.publish("", q, amqp.Publishing{Body: []byte("high"), Priority: 5})
 			e.publish("", q, amqp.Publishing{Body: []byte("low"), Priority: 1, Expiration: "100"})
 			return e.stays(dlq) + ", left " + e.drain(q)
@@ -378,7 +378,7 @@ var expiry = section{"expire", []row{
 			"4.3": "low, left high",
 		},
 		run: func(e *env) string {
-			q, dlq := e.mortal(quorum, nil)
+			q, dlq := e.mortal(quorums, nil)
 			e.publish("", q, amqp.Publishing{Body: []byte("high"), Priority: 9})
 			e.publish("", q, amqp.Publishing{Body: []byte("low"), Priority: 1, Expiration: "100"})
 			return e.stays(dlq) + ", left " + e.drain(q)

@@ -41,9 +41,9 @@ func (e *env) limited(plain string, args amqp.Table) string {
 
 // The kinds as values.
 var (
-	classic kind = (*env).classic
-	quorum  kind = (*env).quorum
-	limited kind = (*env).limited
+	classics kind = (*env).classic
+	quorums kind = (*env).quorum
+	limiteds kind = (*env).limited
 )
 
 // with is a copy of a table with one more field.
