@@ -42,7 +42,7 @@ func (e *env) limited(plain string, args amqp.Table) string {
 // The kinds as values.
 var (
 	classics kind = (*env).classic
-	quorums kind = (*env).quorum
+	quorums  kind = (*env).quorum
 	limiteds kind = (*env).limited
 )
 
