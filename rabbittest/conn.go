@@ -88,7 +88,7 @@ func (c *conn) read() {
 		goOn := false
 		c.broker.node.Do(func() {
 			if garbage != nil {
-				c.fail(&engine.Error{Code: garbage.Code, Text: wire.CodeName(garbage.Code) + " - " + garbage.Text, Connection: true}, nil)
+				c.garbage(garbage)
 			} else {
 				c.handle(f)
 			}
@@ -114,7 +114,7 @@ func (c *conn) handle(f wire.Frame) {
 	case c.stage == over || c.cut:
 	case f.Type == wire.FrameHeartbeat:
 		if f.Channel != 0 || len(f.Payload) > 0 {
-			c.fail(engine.ConnectionFault(wire.FrameError, "%s", unexpected(f)), nil)
+			c.garbage(wire.Unexpected(f))
 		}
 	case c.stage == closing:
 		if m, err := wire.ParseMethod(f.Payload); err == nil && f.Type == wire.FrameMethod && f.Channel == 0 {
@@ -126,7 +126,7 @@ func (c *conn) handle(f wire.Frame) {
 	case f.Type == wire.FrameMethod:
 		m, err := wire.ParseMethod(f.Payload)
 		if err != nil {
-			c.fail(fault(err), nil)
+			c.garbage(err)
 			return
 		}
 		c.command(f.Channel, m)
@@ -206,12 +206,16 @@ func (c *conn) fail(e *engine.Error, m wire.Method) {
 
 // closeWith sends connection.close. The client's channels are gone at once.
 func (c *conn) closeWith(code uint16, text string, m wire.Method) {
-	if c.stage >= closing {
-		return
-	}
 	reply := &wire.ConnectionClose{ReplyCode: code, ReplyText: text}
 	if m != nil {
 		reply.ClassID, reply.MethodID = wire.ID(m)
+	}
+	c.end(reply)
+}
+
+func (c *conn) end(reply *wire.ConnectionClose) {
+	if c.stage >= closing {
+		return
 	}
 	c.send(0, reply)
 	if c.stage != over {
@@ -228,16 +232,12 @@ func (c *conn) closeEngine() {
 	c.channels = map[uint16]*channel{}
 }
 
-// fault is what the client hears of an error of package wire.
-func fault(err error) *engine.Error {
+// garbage ends the connection for bytes that cannot be read: with RabbitMQ's words, or without any where it has none.
+func (c *conn) garbage(err error) {
 	var e *wire.Error
-	if errors.As(err, &e) {
-		return engine.ConnectionFault(e.Code, "%s", e.Text)
+	if !errors.As(err, &e) || e.Code == 0 {
+		c.sever()
+		return
 	}
-	return engine.ConnectionFault(wire.InternalError, "%v", err)
-}
-
-// unexpected describes a frame that has no business here.
-func unexpected(f wire.Frame) string {
-	return fmt.Sprintf("type %d, all octets = %d: unknown frame", f.Type, len(f.Payload))
+	c.end(&wire.ConnectionClose{ReplyCode: e.Code, ReplyText: e.Text, ClassID: e.Class, MethodID: e.Method})
 }

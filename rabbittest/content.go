@@ -46,14 +46,14 @@ func (c *conn) content(f wire.Frame) {
 	p := ch.publishing
 	switch {
 	case f.Type != wire.FrameHeader && f.Type != wire.FrameBody:
-		c.fail(engine.ConnectionFault(wire.FrameError, "%s", unexpected(f)), nil)
+		c.garbage(wire.Unknown(f))
 	case p == nil:
 		c.fail(engine.ConnectionFault(wire.UnexpectedFrame, "expected method frame, got non method frame instead"), nil)
 	case f.Type == wire.FrameHeader && !p.headed:
 		class, size, properties, err := wire.ParseHeader(f.Payload)
 		switch {
 		case err != nil:
-			c.fail(fault(err), p.method)
+			c.garbage(err)
 			return
 		case class != wire.ClassBasic:
 			c.fail(p.unexpected("header"), p.method)

@@ -1,27 +1,40 @@
 package wire
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"unicode/utf8"
+)
 
-// coder reads or writes the fields of a method, so that each method describes
-// them once. After an error it does nothing more.
+// coder reads or writes the fields of a method, of a header or of a table, so
+// that each of them is described once.
+//
+// There are two ways to be unreadable, as in RabbitMQ: broken says that the
+// sizes do not add up, wrong is what else is the matter with a value. It finds
+// the first before it looks for the second.
 type coder struct {
 	b       []byte // what is still to be read, or what is written so far
 	writing bool
-	err     error
+	broken  bool
+	wrong   *Error
 }
 
-// take cuts n bytes off what is to be read.
-func (c *coder) take(n int) []byte {
-	if c.err != nil {
-		return nil
-	}
-	if n > len(c.b) {
-		c.err = errShort
+// take cuts n bytes off what is to be read. It allocates nothing, so a claimed
+// length costs nothing. Without enough bytes it returns nil; so it does for
+// none at all.
+func (c *coder) take(n uint64) []byte {
+	if c.broken || n > uint64(len(c.b)) {
+		c.broken = true
 		return nil
 	}
 	b := c.b[:n:n]
 	c.b = c.b[n:]
 	return b
+}
+
+func (c *coder) blame(e *Error) {
+	if c.wrong == nil {
+		c.wrong = e
+	}
 }
 
 func (c *coder) uint8(v *uint8) {
@@ -56,56 +69,64 @@ func (c *coder) uint64(v *uint64) {
 	}
 }
 
-// shortstr is a string of at most 255 bytes. A longer one is cut, at a
-// character's end: only texts that a broker makes can be longer, and RabbitMQ
-// cuts those (rabbit_binary_generator:amqp_error truncates).
-func (c *coder) shortstr(v *string) {
+// short is a string of at most 255 bytes, whatever they are. A longer one is
+// cut off with three dots, as RabbitMQ does with its texts
+// (rabbit_binary_generator:map_exception); only those can be longer.
+func (c *coder) short(v *string) {
 	if c.writing {
-		s := cut(*v, 255)
+		s := *v
+		if len(s) > 255 {
+			s = s[:252] + "..."
+		}
 		c.b = append(append(c.b, byte(len(s))), s...)
 		return
 	}
-	if n := c.take(1); n != nil {
-		if b := c.take(int(n[0])); b != nil {
-			*v = string(b)
-		}
+	var n uint8
+	c.uint8(&n)
+	*v = string(c.take(uint64(n)))
+}
+
+// shortstr is a short string in a method. RabbitMQ wants those to be UTF-8,
+// other than those in tables and properties.
+func (c *coder) shortstr(v *string) {
+	c.short(v)
+	if !c.writing && !utf8.ValidString(*v) {
+		c.blame(&Error{Code: FrameError, Text: "FRAME_ERROR - Malformed UTF-8 in shortstr"})
 	}
 }
 
 func (c *coder) longstr(v *string) {
 	if c.writing {
-		c.b = appendLong(c.b, *v)
+		c.b = binary.BigEndian.AppendUint32(c.b, uint32(len(*v)))
+		c.b = append(c.b, *v...)
 		return
 	}
-	if n := c.take(4); n != nil {
-		if b := c.takeLong(binary.BigEndian.Uint32(n)); b != nil {
-			*v = string(b)
-		}
-	}
+	var n uint32
+	c.uint32(&n)
+	*v = string(c.take(uint64(n)))
 }
 
-// takeLong takes a claimed number of bytes, which may be more than an int holds.
-func (c *coder) takeLong(n uint32) []byte {
-	if uint64(n) > uint64(len(c.b)) {
-		if c.err == nil {
-			c.err = errShort
-		}
-		return nil
-	}
-	return c.take(int(n))
-}
-
+// table is a table in a method. A broker that reads one forgets the 'L'.
 func (c *coder) table(v *Table) {
+	c.headers(v)
+	if !c.writing {
+		*v = v.Rewritten()
+	}
+}
+
+// headers is a table in properties.
+func (c *coder) headers(v *Table) {
 	if c.writing {
 		c.b = appendTable(c.b, *v)
 		return
 	}
-	if n := c.take(4); n != nil {
-		b := c.takeLong(binary.BigEndian.Uint32(n))
-		if c.err == nil {
-			*v, c.err = parseTable(b, 0)
-		}
+	var n uint32
+	c.uint32(&n)
+	t, err := parseTable(c.take(uint64(n)), 0)
+	if err != nil {
+		c.blame(err)
 	}
+	*v = t
 }
 
 // bits are up to eight booleans in one byte, the first one in the lowest bit.
@@ -132,18 +153,3 @@ func (c *coder) reservedBits()     { c.uint8(new(uint8)) }
 func (c *coder) reservedUint16()   { c.uint16(new(uint16)) }
 func (c *coder) reservedShortstr() { c.shortstr(new(string)) }
 func (c *coder) reservedLongstr()  { c.longstr(new(string)) }
-
-// cut shortens a text to at most n bytes of whole characters.
-func cut(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	for n > 0 && s[n]&0xc0 == 0x80 { // in the middle of a UTF-8 sequence
-		n--
-	}
-	return s[:n]
-}
-
-func appendLong(b []byte, s string) []byte {
-	return append(binary.BigEndian.AppendUint32(b, uint32(len(s))), s...)
-}

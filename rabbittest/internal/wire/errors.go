@@ -1,90 +1,114 @@
 package wire
 
-import "fmt"
-
-// The reply codes of AMQP 0-9-1 (section 1.2 of its reference), with the names
-// that RabbitMQ puts before its texts.
-const (
-	ReplySuccess       uint16 = 200
-	ContentTooLarge    uint16 = 311
-	NoRoute            uint16 = 312
-	NoConsumers        uint16 = 313
-	ConnectionForced   uint16 = 320
-	InvalidPath        uint16 = 402
-	AccessRefused      uint16 = 403
-	NotFound           uint16 = 404
-	ResourceLocked     uint16 = 405
-	PreconditionFailed uint16 = 406
-	FrameError         uint16 = 501
-	SyntaxError        uint16 = 502
-	CommandInvalid     uint16 = 503
-	ChannelError       uint16 = 504
-	UnexpectedFrame    uint16 = 505
-	ResourceError      uint16 = 506
-	NotAllowed         uint16 = 530
-	NotImplemented     uint16 = 540
-	InternalError      uint16 = 541
+import (
+	"fmt"
+	"unicode"
+	"unicode/utf8"
 )
 
-// Error is what a broker says to bytes that it cannot read. It ends the
+// Error is what RabbitMQ makes of bytes that it cannot read. It ends the
 // connection.
 type Error struct {
+	// Code and Text are those of the connection.close that it sends. Code is
+	// zero where RabbitMQ's reader dies of the bytes: then it says nothing, and
+	// resets the connection.
 	Code uint16
-	// Text is RabbitMQ's text without the name of the code before it.
 	Text string
+	// Class and Method are those of the method at fault, or zero.
+	Class, Method uint16
 }
 
-func (e *Error) Error() string { return fmt.Sprintf("%d %s - %s", e.Code, CodeName(e.Code), e.Text) }
-
-// CodeName is the name of a reply code, as RabbitMQ writes it at the head of a
-// reply text: "NOT_FOUND". It is empty for an unknown code.
-func CodeName(code uint16) string {
-	switch code {
-	case ReplySuccess:
-		return "SUCCESS"
-	case ContentTooLarge:
-		return "CONTENT_TOO_LARGE"
-	case NoRoute:
-		return "NO_ROUTE"
-	case NoConsumers:
-		return "NO_CONSUMERS"
-	case ConnectionForced:
-		return "CONNECTION_FORCED"
-	case InvalidPath:
-		return "INVALID_PATH"
-	case AccessRefused:
-		return "ACCESS_REFUSED"
-	case NotFound:
-		return "NOT_FOUND"
-	case ResourceLocked:
-		return "RESOURCE_LOCKED"
-	case PreconditionFailed:
-		return "PRECONDITION_FAILED"
-	case FrameError:
-		return "FRAME_ERROR"
-	case SyntaxError:
-		return "SYNTAX_ERROR"
-	case CommandInvalid:
-		return "COMMAND_INVALID"
-	case ChannelError:
-		return "CHANNEL_ERROR"
-	case UnexpectedFrame:
-		return "UNEXPECTED_FRAME"
-	case ResourceError:
-		return "RESOURCE_ERROR"
-	case NotAllowed:
-		return "NOT_ALLOWED"
-	case NotImplemented:
-		return "NOT_IMPLEMENTED"
-	case InternalError:
-		return "INTERNAL_ERROR"
-	default:
-		return ""
+func (e *Error) Error() string {
+	if e.Code == 0 {
+		return "wire: " + e.Text
 	}
+	return fmt.Sprintf("wire: %d %s", e.Code, e.Text)
 }
 
-var (
-	errShort = &Error{FrameError, "it ends too early"}
-	errDeep  = &Error{FrameError, "tables lie too deep in each other"}
-	errTag   = &Error{FrameError, "unknown type of field"}
-)
+// unreadable is an error that RabbitMQ has no words for. These are ours.
+func unreadable(what string) *Error { return &Error{Text: what} }
+
+// malformed is a content header whose properties cannot be read. RabbitMQ
+// reads them in the channel, which dies of it.
+func malformed() *Error { return &Error{Code: InternalError, Text: "INTERNAL_ERROR"} }
+
+// Unknown is the error for a frame that makes no sense in itself.
+func Unknown(f Frame) *Error {
+	return &Error{Code: FrameError, Text: "FRAME_ERROR - " + snippet(f.Type, f.Payload) + ": unknown_frame"}
+}
+
+// Unexpected is the error for a frame that makes no sense where it stands:
+// one for the connection itself that carries content, a heartbeat on a channel.
+func Unexpected(f Frame) *Error {
+	return &Error{Code: UnexpectedFrame, Text: "UNEXPECTED_FRAME - " + snippet(f.Type, f.Payload)}
+}
+
+// snippet is how RabbitMQ shows a frame in its error texts
+// (rabbit_reader:payload_snippet).
+func snippet(kind byte, payload []byte) string {
+	if len(payload) <= 16 {
+		return fmt.Sprintf("type %d, all octets = %s", kind, erlang(payload))
+	}
+	return fmt.Sprintf("type %d, first 16 octets = %s", kind, erlang(payload[:16]))
+}
+
+// erlang writes bytes as Erlang's ~tp does: as text when all of it can be
+// printed, else as numbers.
+func erlang(b []byte) string {
+	var text, mark string
+	printable := func(r rune) bool {
+		return r >= ' ' && r <= '~' || r >= 0xa0 && r <= 0xff || r >= '\b' && r <= '\r' || r == 0x1b
+	}
+	if len(b) == 0 {
+		return "<<>>"
+	}
+	if text = string(b); utf8.ValidString(text) && all(text, printable) {
+		if utf8.RuneCountInString(text) != len(text) {
+			mark = "/utf8"
+		}
+	} else {
+		latin1 := make([]rune, len(b))
+		for i, c := range b {
+			latin1[i] = rune(c)
+		}
+		if text = string(latin1); !all(text, printable) {
+			return numbers(b)
+		}
+	}
+	quoted := make([]rune, 0, len(text))
+	for _, r := range text {
+		switch {
+		case r == '"' || r == '\\':
+			quoted = append(quoted, '\\', r)
+		case unicode.IsControl(r) && r < ' ':
+			quoted = append(quoted, '\\', rune("btnvfr"[min(r, '\r')-'\b']))
+			if r == 0x1b {
+				quoted[len(quoted)-1] = 'e'
+			}
+		default:
+			quoted = append(quoted, r)
+		}
+	}
+	return `<<"` + string(quoted) + `"` + mark + `>>`
+}
+
+func all(s string, is func(rune) bool) bool {
+	for _, r := range s {
+		if !is(r) {
+			return false
+		}
+	}
+	return true
+}
+
+// numbers writes bytes as Erlang's ~w does.
+func numbers(b []byte) string {
+	s := []byte("<<")
+	for i, c := range b {
+		if i > 0 {
+			s = append(s, ',')
+		}
+		s = fmt.Append(s, c)
+	}
+	return string(append(s, ">>"...))
+}

@@ -1,7 +1,9 @@
 package wire
 
 import (
+	"bufio"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 )
@@ -38,39 +40,74 @@ type Frame struct {
 
 // Reader reads frames. One goroutine uses it.
 type Reader struct {
-	r     io.Reader
+	r     *bufio.Reader
 	limit uint32
-	head  [frameHead]byte
 }
 
-// NewReader returns a Reader that refuses frames of more than limit bytes, all
-// told. A limit of zero is none.
-func NewReader(r io.Reader, limit uint32) *Reader { return &Reader{r: r, limit: limit} }
+// NewReader returns a Reader that refuses frames as RabbitMQ does with a
+// frame_max of limit. Zero is no limit. It may take more of r than it returns.
+func NewReader(r io.Reader, limit uint32) *Reader {
+	return &Reader{r: bufio.NewReader(r), limit: limit}
+}
 
 // SetLimit changes the limit, as tuning does.
 func (r *Reader) SetLimit(limit uint32) { r.limit = limit }
+
+// ReadProtocolHeader reads the eight bytes that come before the first frame.
+func (r *Reader) ReadProtocolHeader() (string, error) {
+	var b [len(ProtocolHeader)]byte
+	_, err := io.ReadFull(r.r, b[:])
+	return string(b[:]), err
+}
 
 // ReadFrame reads the next frame. Its payload is the caller's. An *Error is
 // the peer's mistake, any other error is the io.Reader's; io.EOF means that the
 // stream ended between two frames.
 func (r *Reader) ReadFrame() (Frame, error) {
-	if _, err := io.ReadFull(r.r, r.head[:]); err != nil {
+	var head [frameHead]byte
+	if _, err := io.ReadFull(r.r, head[:]); err != nil {
 		return Frame{}, err
 	}
-	f := Frame{Type: r.head[0], Channel: binary.BigEndian.Uint16(r.head[1:])}
-	size := binary.BigEndian.Uint32(r.head[3:])
-	if r.limit != 0 && uint64(size)+frameExtra > uint64(r.limit) {
-		return Frame{}, &Error{FrameError, fmt.Sprintf("type %d, all octets = <<>>: {frame_too_large,%d,%d}", f.Type, size, r.limit-frameExtra)}
+	f := Frame{Type: head[0], Channel: binary.BigEndian.Uint16(head[1:])}
+	size := binary.BigEndian.Uint32(head[3:])
+	// RabbitMQ says that the payload may have frame_max-8 bytes, but allows
+	// frame_max, for the sake of clients that count wrongly (FRAME_SIZE_FUDGE).
+	if r.limit != 0 && size > r.limit {
+		return Frame{}, r.bad(f, fmt.Sprintf("{frame_too_large,%d,%d}", size, r.limit-frameExtra))
 	}
-	payload := make([]byte, size+1)
-	if _, err := io.ReadFull(r.r, payload); err != nil {
+	payload, err := r.take(uint64(size) + 1)
+	if err != nil {
 		return Frame{}, err
-	}
-	if payload[size] != frameEnd {
-		return Frame{}, &Error{FrameError, "invalid frame end marker"}
 	}
 	f.Payload = payload[:size:size]
+	if end := payload[size]; end != frameEnd {
+		return Frame{}, r.bad(f, fmt.Sprintf("{invalid_frame_end_marker,%d}", end))
+	}
 	return f, nil
+}
+
+func (r *Reader) bad(f Frame, what string) *Error {
+	return &Error{Code: FrameError, Text: "FRAME_ERROR - " + snippet(f.Type, f.Payload) + ": " + what}
+}
+
+// take reads n bytes. It grows with what is really there, so that a claimed
+// length alone takes no memory.
+func (r *Reader) take(n uint64) ([]byte, error) {
+	const step = 1 << 16
+	b := make([]byte, min(n, step))
+	for at := 0; ; {
+		if _, err := io.ReadFull(r.r, b[at:]); err != nil {
+			if errors.Is(err, io.EOF) {
+				err = io.ErrUnexpectedEOF
+			}
+			return nil, err
+		}
+		if uint64(len(b)) == n {
+			return b, nil
+		}
+		at = len(b)
+		b = append(b, make([]byte, min(n-uint64(at), uint64(at)))...)
+	}
 }
 
 // AppendFrame appends a frame to b.

@@ -2,40 +2,52 @@ package wire
 
 // ParseHeader reads the payload of a content header: the class, the size of
 // the body, and the properties (AMQP 0-9-1, section 4.2.6.1).
+//
+// With code 541 class and size are good and only the properties are not:
+// RabbitMQ finds that out when it has the whole body.
 func ParseHeader(payload []byte) (class uint16, size uint64, p Properties, err error) {
 	c := coder{b: payload}
-	c.header(&class, &size, &p)
-	if c.err == nil && len(c.b) > 0 {
-		c.err = errShort
+	c.head(&class, &size)
+	if c.broken {
+		return 0, 0, Properties{}, Unknown(Frame{Type: FrameHeader, Payload: payload})
 	}
-	return class, size, p, c.err
+	c.uint16(&p.Flags)
+	more := p.Flags&1 != 0 // flags, which no property has
+	p.Flags &^= 3
+	c.properties(&p)
+	if more || c.broken || c.wrong != nil || len(c.b) > 0 {
+		return class, size, Properties{}, malformed()
+	}
+	return class, size, p, nil
 }
 
 // AppendHeader appends the payload of a content header to b.
 func AppendHeader(b []byte, class uint16, size uint64, p Properties) []byte {
 	c := coder{b: b, writing: true}
-	c.header(&class, &size, &p)
+	c.head(&class, &size)
+	p.Flags &^= 3
+	c.uint16(&p.Flags)
+	c.properties(&p)
 	return c.b
 }
 
-func (c *coder) header(class *uint16, size *uint64, p *Properties) {
-	var weight uint16 // unused, zero
+func (c *coder) head(class *uint16, size *uint64) {
+	var weight uint16 // unused
 	c.uint16(class)
 	c.uint16(&weight)
 	c.uint64(size)
-	c.properties(p)
 }
 
+// properties are those that the flags name.
 func (c *coder) properties(p *Properties) {
-	c.uint16(&p.Flags)
 	if p.Has(HasContentType) {
-		c.shortstr(&p.ContentType)
+		c.short(&p.ContentType)
 	}
 	if p.Has(HasContentEncoding) {
-		c.shortstr(&p.ContentEncoding)
+		c.short(&p.ContentEncoding)
 	}
 	if p.Has(HasHeaders) {
-		c.table(&p.Headers)
+		c.headers(&p.Headers)
 	}
 	if p.Has(HasDeliveryMode) {
 		c.uint8(&p.DeliveryMode)
@@ -44,30 +56,30 @@ func (c *coder) properties(p *Properties) {
 		c.uint8(&p.Priority)
 	}
 	if p.Has(HasCorrelationID) {
-		c.shortstr(&p.CorrelationID)
+		c.short(&p.CorrelationID)
 	}
 	if p.Has(HasReplyTo) {
-		c.shortstr(&p.ReplyTo)
+		c.short(&p.ReplyTo)
 	}
 	if p.Has(HasExpiration) {
-		c.shortstr(&p.Expiration)
+		c.short(&p.Expiration)
 	}
 	if p.Has(HasMessageID) {
-		c.shortstr(&p.MessageID)
+		c.short(&p.MessageID)
 	}
 	if p.Has(HasTimestamp) {
 		c.uint64(&p.Timestamp)
 	}
 	if p.Has(HasType) {
-		c.shortstr(&p.Type)
+		c.short(&p.Type)
 	}
 	if p.Has(HasUserID) {
-		c.shortstr(&p.UserID)
+		c.short(&p.UserID)
 	}
 	if p.Has(HasAppID) {
-		c.shortstr(&p.AppID)
+		c.short(&p.AppID)
 	}
 	if p.Has(HasClusterID) {
-		c.shortstr(&p.ClusterID)
+		c.short(&p.ClusterID)
 	}
 }

@@ -1,5 +1,7 @@
 package wire
 
+import "fmt"
+
 // Method is a method of AMQP 0-9-1: a pointer to one of the structs of this
 // package, in whichever direction it goes.
 type Method interface {
@@ -25,8 +27,18 @@ func ID(m Method) (class, method uint16) {
 	return s.class, s.method
 }
 
-// ClassBasic is the one class whose methods carry a message.
+// ClassBasic is the one class that has methods with content.
 const ClassBasic uint16 = 60
+
+// HasContent says whether a header and a body follow the method.
+func HasContent(m Method) bool {
+	switch m.(type) {
+	case *BasicPublish, *BasicReturn, *BasicDeliver, *BasicGetOk:
+		return true
+	default:
+		return false
+	}
+}
 
 // New makes the method that has those numbers, or says that there is none.
 func New(class, method uint16) (Method, bool) {
@@ -37,23 +49,28 @@ func New(class, method uint16) (Method, bool) {
 	return s.make(), true
 }
 
-// ParseMethod reads the payload of a method frame.
+// ParseMethod reads the payload of a method frame. Its errors are of type *Error.
 func ParseMethod(payload []byte) (Method, error) {
 	c := coder{b: payload}
 	var class, method uint16
 	c.uint16(&class)
 	c.uint16(&method)
-	s := byID[id{class, method}]
-	if c.err != nil || s == nil {
-		return nil, errTag
+	if c.broken {
+		return nil, Unknown(Frame{Type: FrameMethod, Payload: payload})
 	}
-	m := s.make()
+	m, ok := New(class, method)
+	if !ok {
+		return nil, unreadable(fmt.Sprintf("no method has the numbers %d.%d", class, method))
+	}
 	m.fields(&c)
-	if c.err == nil && len(c.b) > 0 {
-		c.err = errShort
+	if c.broken || len(c.b) > 0 {
+		return nil, &Error{
+			Code: FrameError, Text: "FRAME_ERROR - cannot decode " + numbers(payload[4:]),
+			Class: class, Method: method,
+		}
 	}
-	if c.err != nil {
-		return nil, c.err
+	if c.wrong != nil {
+		return nil, c.wrong
 	}
 	return m, nil
 }
@@ -61,9 +78,9 @@ func ParseMethod(payload []byte) (Method, error) {
 // AppendMethod appends the payload of a method frame to b.
 func AppendMethod(b []byte, m Method) []byte {
 	c := coder{b: b, writing: true}
-	s := m.spec()
-	c.uint16(&s.class)
-	c.uint16(&s.method)
+	class, method := ID(m)
+	c.uint16(&class)
+	c.uint16(&method)
 	m.fields(&c)
 	return c.b
 }

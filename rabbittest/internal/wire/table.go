@@ -11,7 +11,7 @@ type Table []Field
 //	bool 't'     int8 'b'     uint8 'B'    int16 's'    uint16 'u'
 //	int32 'I'    uint32 'i'   int64 'l'    float32 'f'  float64 'd'
 //	Decimal 'D'  string 'S'   Binary 'x'   Timestamp 'T'
-//	Array 'A'    Table 'F'    nil 'V'
+//	Array 'A'    Table 'F'    nil 'V'     LongLong 'L'
 type Field struct {
 	Name  string
 	Value any
@@ -32,6 +32,43 @@ type Timestamp uint64
 type Decimal struct {
 	Scale uint8
 	Value uint32
+}
+
+// LongLong is an integer that was sent as 'L', by a client that keeps to another
+// reading of the specification (py-amqp does, for what does not fit 32 bits).
+// RabbitMQ takes it for the same as 'l', and writes 'l' where it writes a table
+// anew; but until then it passes the bytes on, and not every client can read them.
+// Methods never have one: their tables are always read.
+type LongLong int64
+
+// Rewritten returns the table as RabbitMQ writes it after it has read it: with
+// 'l' for 'L'. The receiver is unchanged.
+func (t Table) Rewritten() Table {
+	if t == nil {
+		return nil
+	}
+	to := make(Table, len(t))
+	for i, f := range t {
+		to[i] = Field{f.Name, rewritten(f.Value)}
+	}
+	return to
+}
+
+func rewritten(v any) any {
+	switch v := v.(type) {
+	case LongLong:
+		return int64(v)
+	case Table:
+		return v.Rewritten()
+	case Array:
+		to := make(Array, len(v))
+		for i := range v {
+			to[i] = rewritten(v[i])
+		}
+		return to
+	default:
+		return v
+	}
 }
 
 // Get returns the value of the first field with that name.
@@ -91,7 +128,7 @@ func TypeName(v any) string {
 		return "signedint"
 	case uint32:
 		return "unsignedint"
-	case int64:
+	case int64, LongLong:
 		return "long"
 	case float32:
 		return "float"

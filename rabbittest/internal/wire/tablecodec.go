@@ -6,57 +6,73 @@ import (
 	"math"
 )
 
-// maxDepth bounds how deep tables and arrays may lie in each other. A frame of
-// the usual 131072 bytes can claim more than ten thousand levels; nobody means
-// them, and each would cost a stack frame.
-const maxDepth = 128
+// maxDepth bounds how deep tables and arrays may lie in each other. RabbitMQ has
+// no such bound; but a frame of the usual 131072 bytes can claim more than
+// twenty thousand levels, nobody means them, and each costs a stack frame
+// wherever a table is walked.
+const maxDepth = 1024
 
-// parseTable reads the fields of a table, which must fill b.
-func parseTable(b []byte, depth int) (Table, error) {
-	if depth > maxDepth {
-		return nil, errDeep
+var (
+	errTooDeep    = unreadable("tables or arrays lie too deep in each other")
+	errTable      = unreadable("a field table whose sizes do not add up")
+	errUnknownTag = unreadable("a field of unknown type")
+	errNotFinite  = unreadable("a number that is none, or is infinite")
+)
+
+// ParseTable reads the fields of a table that stands without its length, as in
+// the response of the login mechanism AMQPLAIN.
+func ParseTable(b []byte) (Table, error) {
+	t, err := parseTable(b, 0)
+	if err != nil {
+		return nil, err
 	}
-	t := Table{}
-	c := coder{b: b}
-	for len(c.b) > 0 {
-		var f Field
-		c.shortstr(&f.Name)
-		f.Value = c.value(depth)
-		if c.err != nil {
-			return nil, c.err
-		}
-		t = append(t, f)
-	}
-	return t, nil
+	return t.Rewritten(), nil
 }
 
-func parseArray(b []byte, depth int) (Array, error) {
-	if depth > maxDepth {
-		return nil, errDeep
-	}
+// parseTable reads the fields of a table, which must fill b.
+func parseTable(b []byte, depth int) (Table, *Error) {
+	t := Table{}
+	err := parseAll(b, depth, func(c *coder) {
+		var f Field
+		c.short(&f.Name)
+		f.Value = c.value(depth)
+		t = append(t, f)
+	})
+	return t, err
+}
+
+func parseArray(b []byte, depth int) (Array, *Error) {
 	a := Array{}
+	err := parseAll(b, depth, func(c *coder) { a = append(a, c.value(depth)) })
+	return a, err
+}
+
+// parseAll calls read until nothing is left of b.
+func parseAll(b []byte, depth int, read func(*coder)) *Error {
+	if depth > maxDepth {
+		return errTooDeep
+	}
 	c := coder{b: b}
 	for len(c.b) > 0 {
-		v := c.value(depth)
-		if c.err != nil {
-			return nil, c.err
+		read(&c)
+		switch {
+		case c.broken:
+			return errTable
+		case c.wrong != nil:
+			return c.wrong
 		}
-		a = append(a, v)
 	}
-	return a, nil
+	return nil
 }
 
 // value reads a type and a value of that type.
 func (c *coder) value(depth int) any {
-	tag := c.take(1)
-	if tag == nil {
-		return nil
-	}
-	var u8 uint8
+	var tag, u8 uint8
 	var u16 uint16
 	var u32 uint32
 	var u64 uint64
-	switch tag[0] {
+	c.uint8(&tag)
+	switch tag {
 	case 'V':
 		return nil
 	case 't':
@@ -80,56 +96,69 @@ func (c *coder) value(depth int) any {
 	case 'i':
 		c.uint32(&u32)
 		return u32
-	case 'l', 'L':
+	case 'l':
 		c.uint64(&u64)
 		return int64(u64)
+	case 'L':
+		c.uint64(&u64)
+		return LongLong(u64)
 	case 'T':
 		c.uint64(&u64)
 		return Timestamp(u64)
 	case 'f':
 		c.uint32(&u32)
-		return math.Float32frombits(u32)
+		f := math.Float32frombits(u32)
+		c.finite(float64(f))
+		return f
 	case 'd':
 		c.uint64(&u64)
-		return math.Float64frombits(u64)
+		f := math.Float64frombits(u64)
+		c.finite(f)
+		return f
 	case 'D':
 		c.uint8(&u8)
 		c.uint32(&u32)
 		return Decimal{u8, u32}
 	case 'S':
-		var s string
-		c.longstr(&s)
-		return s
+		c.uint32(&u32)
+		return string(c.take(uint64(u32)))
 	case 'x':
 		c.uint32(&u32)
-		return Binary(append([]byte{}, c.takeLong(u32)...))
+		return Binary(append([]byte{}, c.take(uint64(u32))...))
 	case 'A':
 		c.uint32(&u32)
-		if b := c.takeLong(u32); c.err == nil {
-			var a Array
-			a, c.err = parseArray(b, depth+1)
-			return a
+		a, err := parseArray(c.take(uint64(u32)), depth+1)
+		if err != nil {
+			c.blame(err)
 		}
+		return a
 	case 'F':
 		c.uint32(&u32)
-		if b := c.takeLong(u32); c.err == nil {
-			var t Table
-			t, c.err = parseTable(b, depth+1)
-			return t
+		t, err := parseTable(c.take(uint64(u32)), depth+1)
+		if err != nil {
+			c.blame(err)
 		}
+		return t
 	default:
-		c.err = errTag
+		c.blame(errUnknownTag)
+		return nil
 	}
-	return nil
+}
+
+// finite refuses what Erlang has no float for.
+func (c *coder) finite(f float64) {
+	if math.IsNaN(f) || math.IsInf(f, 0) {
+		c.blame(errNotFinite)
+	}
 }
 
 func appendTable(b []byte, t Table) []byte {
 	at := len(b)
 	b = append(b, 0, 0, 0, 0)
 	for _, f := range t {
-		name := cut(f.Name, 255)
-		b = append(append(b, byte(len(name))), name...)
-		b = appendValue(b, f.Value)
+		c := coder{b: b, writing: true}
+		c.short(&f.Name)
+		b = appendValue(c.b, f.Value)
 	}
 	binary.BigEndian.PutUint32(b[at:], uint32(len(b)-at-4))
 	return b
@@ -169,6 +198,8 @@ func appendValue(b []byte, v any) []byte {
 		return order.AppendUint32(append(b, 'i'), v)
 	case int64:
 		return order.AppendUint64(append(b, 'l'), uint64(v))
+	case LongLong:
+		return order.AppendUint64(append(b, 'L'), uint64(v))
 	case Timestamp:
 		return order.AppendUint64(append(b, 'T'), uint64(v))
 	case float32:
@@ -178,7 +209,7 @@ func appendValue(b []byte, v any) []byte {
 	case Decimal:
 		return order.AppendUint32(append(b, 'D', v.Scale), v.Value)
 	case string:
-		return appendLong(append(b, 'S'), v)
+		return append(order.AppendUint32(append(b, 'S'), uint32(len(v))), v...)
 	case Binary:
 		return append(order.AppendUint32(append(b, 'x'), uint32(len(v))), v...)
 	case Array:
