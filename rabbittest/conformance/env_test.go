@@ -24,16 +24,17 @@ const (
 type env struct {
 	testing.TB
 	broker    broker
-	token     string             // in every name that the row makes, and in no other's
-	conns     []*amqp.Connection // in the order in which they were opened
-	first     *amqp.Connection   // what [env.conn] returns
-	publisher *channel           // what [env.put] publishes over
-	queues    []string           // to delete
-	exchanges []string           // to delete
+	token     string                        // in every name that the row makes, and in no other's
+	conns     []*amqp.Connection            // in the order in which they were opened
+	first     *amqp.Connection              // what [env.conn] returns
+	publisher *channel                      // what [env.put] publishes over
+	sockets   map[*amqp.Connection]net.Conn // what connections run over, to drop them
+	queues    []string                      // to delete
+	exchanges []string                      // to delete
 }
 
 func newEnv(tb testing.TB, b broker) *env {
-	e := &env{TB: tb, broker: b, token: "-" + strings.ToLower(rand.Text()[:10])}
+	e := &env{TB: tb, broker: b, sockets: map[*amqp.Connection]net.Conn{}, token: "-" + strings.ToLower(rand.Text()[:10])}
 	tb.Cleanup(e.close)
 	return e
 }
@@ -113,15 +114,19 @@ func (e *env) dial(c amqp.Config) (*amqp.Connection, error) {
 
 // dialAs opens a connection, as user:password and to an escaped vhost, that the caller closes.
 func (e *env) dialAs(user, vhost string, c amqp.Config) (*amqp.Connection, error) {
+	var socket net.Conn
 	c.Dial = func(_, _ string) (net.Conn, error) {
 		conn, err := e.broker.dial()
 		if err != nil {
 			return nil, err
 		}
+		socket = conn
 		return conn, conn.SetDeadline(time.Now().Add(patience)) // the client takes it off when it is connected
 	}
 	// Heartbeats would keep time running in a bubble, and the URL alone can switch them off.
-	return amqp.DialConfig("amqp://"+user+"@broker/"+vhost+"?heartbeat=0", c)
+	conn, err := amqp.DialConfig("amqp://"+user+"@broker/"+vhost+"?heartbeat=0", c)
+	e.sockets[conn] = socket
+	return conn, err
 }
 
 // conn returns the row's first connection, which is opened when it is asked for.

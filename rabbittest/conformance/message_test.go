@@ -14,6 +14,10 @@ var messages = []section{
 	deathHistory,
 	copies,
 	expiry,
+	requeueing,
+	counting,
+	limits,
+	delayedRetry,
 }
 
 // A kind declares a durable queue and returns its name.
