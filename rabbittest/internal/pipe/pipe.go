@@ -1,8 +1,14 @@
-// Package pipe connects two ends by memory, as a network would: with buffers that never fill.
+// Package pipe is a network connection in memory that behaves as one over TCP,
+// with two differences: a write never blocks, and it can be cut on purpose.
 //
-// A write never blocks. So a broker that has stopped reading cannot make a client wait in its write, while it holds the
-// lock that its heartbeats need: with net.Pipe a testing/synctest bubble hangs for real there, since waiting for a
-// mutex does not let its clock go on.
+// That a write never blocks is why it exists. With [net.Pipe] a client writes
+// while it holds a mutex and waits for the broker to read; if the broker does
+// not, another goroutine of the client waits for that mutex, which in a
+// testing/synctest bubble is no durable wait: the bubble's time stops, and the
+// test hangs.
+//
+// Everything here waits by a sync.Cond, and so durably. No goroutine is started;
+// a read deadline is a timer.
 package pipe
 
 import (
@@ -14,232 +20,261 @@ import (
 	"time"
 )
 
-// Conn is one end of a connection. Its methods may be called from any goroutine.
+// Conn is one end of a connection. Any number of goroutines may use it.
 type Conn struct {
+	*link
+	in, out       *stream
+	peer          *Conn
 	local, remote net.Addr
-	in            *buffer // what the other end has written
-	out           *buffer
+
+	closed, reset bool
+	writeDeadline time.Time
+	readTimer     *time.Timer
+	readExpired   bool
 }
 
-var _ net.Conn = (*Conn)(nil)
-
-// New returns the two ends of a connection between two addresses.
-func New(client, server net.Addr) (clientEnd, serverEnd *Conn) {
-	up, down := newBuffer(), newBuffer()
-	return &Conn{local: client, remote: server, in: down, out: up},
-		&Conn{local: server, remote: client, in: up, out: down}
+// link is what both ends share. Its mutex guards all of both; it is never held
+// across a wait.
+type link struct {
+	mu      sync.Mutex
+	severed bool
 }
 
-// Read waits for bytes, the end, or its deadline.
-func (c *Conn) Read(b []byte) (int, error) { return c.wrap("read")(c.in.read(b)) }
-
-// Write takes all of b at once. It fails if either end is closed.
-func (c *Conn) Write(b []byte) (int, error) { return c.wrap("write")(c.out.write(b)) }
-
-// Close ends the connection. The other end reads what was written before, and then io.EOF.
-func (c *Conn) Close() error {
-	c.out.close(io.EOF, false)
-	c.in.close(net.ErrClosed, true)
-	return nil
+// stream is one direction: what one end has written and the other has not read.
+type stream struct {
+	wake    *sync.Cond // there is something new for the reader
+	unread  []byte
+	ended   bool // the writer has closed: io.EOF comes after what is unread
+	gone    bool // the reader has closed
+	reading int  // readers that wait
+	onRead  func()
 }
 
-// Reset ends the connection at once, for both ends: what nobody has read is gone.
-func (c *Conn) Reset() {
-	c.out.close(syscall.ECONNRESET, true)
-	c.in.close(syscall.ECONNRESET, true)
+// New returns the two ends of a connection between those addresses.
+func New(clientAddr, serverAddr net.Addr) (client, server *Conn) {
+	l := &link{}
+	up, down := &stream{wake: sync.NewCond(&l.mu)}, &stream{wake: sync.NewCond(&l.mu)}
+	client = &Conn{link: l, in: down, out: up, local: clientAddr, remote: serverAddr}
+	server = &Conn{link: l, in: up, out: down, local: serverAddr, remote: clientAddr, peer: client}
+	client.peer = server
+	return client, server
 }
 
-// Sever is a pulled cable: what either end writes from now on is gone, and reads wait.
-func (c *Conn) Sever() {
-	c.out.lose()
-	c.in.lose()
-}
-
-// Unread is how many bytes the other end has not read yet.
-func (c *Conn) Unread() int { return c.out.len() }
-
-// OnRead has f called whenever the other end has read all that was written. It is called from the goroutine that has
-// read, with no lock held.
-func (c *Conn) OnRead(f func()) { c.out.onEmpty(f) }
-
-// LocalAddr returns the address of this end.
+// LocalAddr is the address of this end.
 func (c *Conn) LocalAddr() net.Addr { return c.local }
 
-// RemoteAddr returns the address of the other end.
+// RemoteAddr is the address of the other end.
 func (c *Conn) RemoteAddr() net.Addr { return c.remote }
 
-// SetDeadline sets both deadlines.
-func (c *Conn) SetDeadline(t time.Time) error {
-	c.in.setReadDeadline(t)
-	c.out.setWriteDeadline(t)
-	return nil
-}
-
-// SetReadDeadline makes reads fail from then on. The zero time takes it back.
-func (c *Conn) SetReadDeadline(t time.Time) error {
-	c.in.setReadDeadline(t)
-	return nil
-}
-
-// SetWriteDeadline makes writes fail that come after it; none ever waits for it.
-func (c *Conn) SetWriteDeadline(t time.Time) error {
-	c.out.setWriteDeadline(t)
-	return nil
-}
-
-// wrap dresses errors as those of the net package are.
-func (c *Conn) wrap(op string) func(int, error) (int, error) {
-	return func(n int, err error) (int, error) {
-		if err != nil && err != io.EOF { //nolint:errorlint // it is never wrapped here, and must not be by net.Conn's contract
-			err = &net.OpError{Op: op, Net: "pipe", Source: c.local, Addr: c.remote, Err: err}
-		}
-		return n, err
-	}
-}
-
-// buffer is what goes in one direction.
-type buffer struct {
-	mu      sync.Mutex
-	changed *sync.Cond // of mu
-	bytes   []byte
-	closed  bool  // nothing more is written
-	end     error // what a reader gets then
-	lost    bool  // what is written is gone
-	empty   func()
-
-	writeDeadline time.Time
-	readExpired   bool
-	readTimer     *time.Timer
-	readSet       uint64 // how often the read deadline was set: a timer of an older one does nothing
-}
-
-func newBuffer() *buffer {
-	b := &buffer{}
-	b.changed = sync.NewCond(&b.mu)
-	return b
-}
-
-func (b *buffer) write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	switch {
-	case b.closed && b.end == io.EOF: //nolint:errorlint // set here
-		return 0, net.ErrClosed
-	case b.closed:
-		return 0, syscall.EPIPE
-	case !b.writeDeadline.IsZero() && !time.Now().Before(b.writeDeadline):
-		return 0, os.ErrDeadlineExceeded
-	case !b.lost:
-		b.bytes = append(b.bytes, p...)
-		b.changed.Broadcast()
-	}
-	return len(p), nil
-}
-
-func (b *buffer) read(p []byte) (int, error) {
-	n, told, err := b.take(p)
+// Read waits until there is something to read. What the other end wrote before
+// it closed comes first, then io.EOF.
+func (c *Conn) Read(b []byte) (int, error) {
+	n, told, err := c.take(b)
 	if told != nil {
 		told()
 	}
 	return n, err
 }
 
-// take waits, and says whom to tell that nothing is left.
-func (b *buffer) take(p []byte) (n int, told func(), err error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+// take reads, and says whom to tell that nothing is left.
+func (c *Conn) take(b []byte) (n int, told func(), err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	for {
 		switch {
-		case b.readExpired:
-			return 0, nil, os.ErrDeadlineExceeded
-		case len(b.bytes) > 0:
-			n = copy(p, b.bytes)
-			if b.bytes = b.bytes[n:]; len(b.bytes) == 0 {
-				b.bytes, told = nil, b.empty
+		case c.closed:
+			return 0, nil, c.fail("read", net.ErrClosed)
+		case c.reset:
+			return 0, nil, c.fail("read", syscall.ECONNRESET)
+		case c.readExpired:
+			return 0, nil, c.fail("read", os.ErrDeadlineExceeded)
+		case len(b) == 0:
+			return 0, nil, nil
+		case len(c.in.unread) > 0:
+			n = copy(b, c.in.unread)
+			if c.in.unread = c.in.unread[n:]; len(c.in.unread) == 0 {
+				c.in.unread, told = nil, c.in.onRead
 			}
 			return n, told, nil
-		case b.closed:
-			return 0, nil, b.end
-		case len(p) == 0:
-			return 0, nil, nil
+		case c.in.ended:
+			return 0, nil, io.EOF
 		}
-		b.changed.Wait()
+		c.in.reading++
+		c.in.wake.Wait()
+		c.in.reading--
 	}
 }
 
-// close lets readers have what is there, and then end; or, with drop, end at once.
-func (b *buffer) close(end error, drop bool) {
-	b.mu.Lock()
-	if drop {
-		b.bytes = nil
+// Write never blocks. It fails at once when the other end has closed, other
+// than with TCP, where that takes a round trip to be known.
+func (c *Conn) Write(b []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.closed:
+		return 0, c.fail("write", net.ErrClosed)
+	case c.reset:
+		return 0, c.fail("write", syscall.ECONNRESET)
+	case !c.writeDeadline.IsZero() && !time.Now().Before(c.writeDeadline):
+		return 0, c.fail("write", os.ErrDeadlineExceeded)
+	case c.severed:
+		return len(b), nil
+	case c.out.gone:
+		return 0, c.fail("write", syscall.EPIPE)
 	}
-	if !b.closed || drop {
-		b.closed, b.end = true, end
-	}
-	b.stopTimer()
-	told := b.empty
-	b.changed.Broadcast()
-	b.mu.Unlock()
-	if drop && told != nil {
+	c.out.unread = append(c.out.unread, b...)
+	c.out.wake.Broadcast()
+	return len(b), nil
+}
+
+// Close closes this end. The other one can still read what was written.
+func (c *Conn) Close() error {
+	told, err := c.close()
+	if told != nil {
 		told()
 	}
+	return err
 }
 
-func (b *buffer) lose() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.lost = true
-	b.bytes = nil
-}
-
-func (b *buffer) len() int {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return len(b.bytes)
-}
-
-func (b *buffer) onEmpty(f func()) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.empty = f
-}
-
-func (b *buffer) setWriteDeadline(t time.Time) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.writeDeadline = t
-}
-
-func (b *buffer) setReadDeadline(t time.Time) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.stopTimer()
-	b.readExpired = false
-	if t.IsZero() || b.closed {
-		return
+func (c *Conn) close() (told func(), err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return nil, c.fail("close", net.ErrClosed)
 	}
-	set := b.readSet
-	if wait := time.Until(t); wait <= 0 {
-		b.readExpired = true
-		b.changed.Broadcast()
-	} else {
-		b.readTimer = time.AfterFunc(wait, func() { b.expire(set) })
+	c.closed = true
+	c.stopTimer()
+	told = c.in.drop()
+	if !c.severed {
+		c.in.gone = true
+		c.out.ended = true
+		c.out.wake.Broadcast()
+	}
+	return told, nil
+}
+
+// drop forgets what is unread, wakes the readers, and returns whom to tell.
+func (s *stream) drop() (told func()) {
+	s.wake.Broadcast()
+	if len(s.unread) > 0 {
+		s.unread, told = nil, s.onRead
+	}
+	return told
+}
+
+// Reset breaks the connection for both ends at once, as a TCP reset does: what
+// nobody has read is lost, and reads and writes fail with ECONNRESET. Each end
+// is still to be closed. Of a severed connection it breaks this end only.
+func (c *Conn) Reset() {
+	for _, told := range c.breakUp() {
+		if told != nil {
+			told()
+		}
 	}
 }
 
-func (b *buffer) stopTimer() {
-	b.readSet++
-	if b.readTimer != nil {
-		b.readTimer.Stop()
-		b.readTimer = nil
+func (c *Conn) breakUp() (told [2]func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.reset = true
+	told[0] = c.in.drop()
+	if !c.severed {
+		c.peer.reset = true
+		told[1] = c.out.drop()
+	}
+	return told
+}
+
+// Sever makes the connection half-open for both ends, as a pulled cable does:
+// what is written from now on is lost without an error, and nothing more
+// arrives, nor does the close of the other end. What has arrived can be read.
+func (c *Conn) Sever() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.severed = true
+}
+
+// Unread is how many bytes the other end has not read.
+func (c *Conn) Unread() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.out.unread)
+}
+
+// OnRead has f called whenever nothing is left that the other end has not read,
+// be it that it was read or that it never will be. The goroutine that did it
+// calls f, and holds no lock. There is one such function: the last one.
+func (c *Conn) OnRead(f func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.out.onRead = f
+}
+
+// Waits says that somebody waits in Read and there is nothing to read: whoever
+// reads here has taken all that has come.
+func (c *Conn) Waits() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.in.reading > 0 && len(c.in.unread) == 0
+}
+
+// SetDeadline sets both deadlines.
+func (c *Conn) SetDeadline(t time.Time) error {
+	if err := c.SetReadDeadline(t); err != nil {
+		return err
+	}
+	return c.SetWriteDeadline(t)
+}
+
+// SetReadDeadline has reads fail from t on; the zero value: never.
+func (c *Conn) SetReadDeadline(t time.Time) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return c.fail("set", net.ErrClosed)
+	}
+	c.stopTimer()
+	left := time.Until(t)
+	c.readExpired = !t.IsZero() && left <= 0
+	if c.readExpired {
+		c.in.wake.Broadcast()
+	}
+	if t.IsZero() || left <= 0 {
+		return nil
+	}
+	var timer *time.Timer
+	timer = time.AfterFunc(left, func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.readTimer == timer { // or the deadline was moved while this waited for the lock
+			c.readTimer = nil
+			c.readExpired = true
+			c.in.wake.Broadcast()
+		}
+	})
+	c.readTimer = timer
+	return nil
+}
+
+// SetWriteDeadline has writes fail from t on. None can wait for it.
+func (c *Conn) SetWriteDeadline(t time.Time) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return c.fail("set", net.ErrClosed)
+	}
+	c.writeDeadline = t
+	return nil
+}
+
+func (c *Conn) stopTimer() {
+	if c.readTimer != nil {
+		c.readTimer.Stop()
+		c.readTimer = nil
 	}
 }
 
-func (b *buffer) expire(set uint64) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.readSet == set {
-		b.readExpired = true
-		b.changed.Broadcast()
-	}
+// fail is an error as the net package makes them.
+func (c *Conn) fail(op string, err error) error {
+	return &net.OpError{Op: op, Net: c.local.Network(), Source: c.local, Addr: c.remote, Err: err}
 }
