@@ -116,7 +116,7 @@ func (ch *channel) command(m wire.Method) *engine.Error {
 	case *wire.BasicConsume:
 		return ch.consume(m)
 	case *wire.BasicCancel:
-		ch.Cancel(m.ConsumerTag)
+		ch.Channel.Cancel(m.ConsumerTag) // not ch.Cancel, which tells the client
 		ch.answer(m.NoWait, &wire.BasicCancelOk{ConsumerTag: m.ConsumerTag})
 		return nil
 	case *wire.BasicGet:

@@ -44,7 +44,7 @@ var arguments = []argument{
 var comparedArguments = []string{
 	"x-expires", "x-message-ttl", "x-dead-letter-exchange", "x-dead-letter-routing-key", "x-dead-letter-strategy",
 	"x-max-length", "x-max-length-bytes", "x-overflow", "x-max-priority", "x-single-active-consumer",
-	"x-delivery-limit", "x-queue-type",
+	"x-queue-type", "x-delivery-limit",
 }
 
 // ofClassic and ofQuorum are arguments that the other type refuses.
