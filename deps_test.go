@@ -45,6 +45,7 @@ var arrows = map[string][]string{
 
 	// Not part of the library.
 	"internal/rabbitmq":      {amqp},
+	"internal/brokers":       {"rabbittest", "internal/rabbitmq", amqp},
 	"rabbittest/conformance": {}, // tests alone
 	"internal/rabbitmq/with": {"internal/rabbitmq"},
 	"examples/quickstart":    {"connection", "consumer", "publisher", "retry", "monitoring", "topology"},

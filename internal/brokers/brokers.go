@@ -1,0 +1,81 @@
+// Package brokers lets one test body run on each kind of broker: on rabbittest,
+// in a bubble of testing/synctest, and on a real RabbitMQ. It is for tests.
+package brokers
+
+import (
+	"context"
+	"net"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/warren-mq/warren/internal/rabbitmq"
+	"github.com/warren-mq/warren/rabbittest"
+)
+
+// Broker is one that a test runs on.
+type Broker struct {
+	// URL is for connection.Config and the client library.
+	URL string
+	// Dial is for connection.Config. It can be wrapped.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Test is the broker itself, with its faults, and nil if it is a real one.
+	Test *rabbittest.Broker
+}
+
+// Each runs test on rabbittest in a bubble, as subtest "rabbittest", and, at
+// once, on the real broker that tests share, as subtest "rabbitmq", which is
+// skipped where there is none. In a bubble time is virtual, and neither t.Run
+// nor t.Parallel can be called.
+func Each(t *testing.T, test func(t *testing.T, b Broker)) {
+	t.Helper()
+	t.Run("rabbittest", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			b := rabbittest.New(t)
+			test(t, Broker{URL: b.URL(), Dial: b.Dial, Test: b})
+		})
+	})
+	t.Run("rabbitmq", func(t *testing.T) {
+		t.Parallel()
+		test(t, RabbitMQ(t))
+	})
+}
+
+// RabbitMQ returns the real broker that tests share. Where there is none the
+// test is skipped.
+func RabbitMQ(tb testing.TB) Broker {
+	tb.Helper()
+	return At(rabbitmq.URL(tb))
+}
+
+// At returns the real broker at url.
+func At(url string) Broker { return Broker{URL: url, Dial: new(net.Dialer).DialContext} }
+
+// Client connects with the bare client library. The caller closes it.
+func (b Broker) Client() (*amqp.Connection, error) {
+	const patience = 30 * time.Second // the client's own
+	return amqp.DialConfig(b.URL, amqp.Config{
+		Locale: "en_US",
+		Dial: func(network, address string) (net.Conn, error) {
+			ctx, cancel := context.WithTimeout(context.Background(), patience)
+			defer cancel()
+			conn, err := b.Dial(ctx, network, address)
+			if err != nil {
+				return nil, err
+			}
+			// The client takes it away when it is connected.
+			return conn, conn.SetDeadline(time.Now().Add(patience))
+		},
+	})
+}
+
+// Delete deletes these queues when the test ends, if the broker outlives it.
+func (b Broker) Delete(tb testing.TB, queues ...string) {
+	tb.Helper()
+	if b.Test == nil {
+		rabbitmq.Delete(tb, b.URL, queues...)
+	}
+}
