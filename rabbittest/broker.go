@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/warren-mq/warren/rabbittest/internal/engine"
@@ -20,10 +21,13 @@ type Broker struct {
 	settings settings
 	node     *engine.Node
 	serving  sync.WaitGroup // goroutines of connections and listeners
+	waiting  atomic.Int32   // callers of wait
 
 	// All below is guarded by the node's lock.
 	conns     []*conn // that are open, oldest first
 	dialled   int     // connections so far
+	down      bool    // stopped: nobody may connect
+	reboot    bool    // when the last connection is gone, the broker is up again
 	talking   []*conn // have something to send when the lock is given back
 	listeners []net.Listener
 	faults    faults
@@ -101,14 +105,19 @@ func (b *Broker) Dial(ctx context.Context, _, _ string) (net.Conn, error) {
 		switch {
 		case b.closed:
 			err = ErrClosed
-		case b.faults.refusesDial():
+		case b.down || b.faults.refusesDial():
 			err = &net.OpError{Op: "dial", Net: "tcp", Addr: brokerAddr, Err: errRefused}
 		default:
 			b.dialled++
 			near := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: firstPort + b.dialled}
 			theirs, ours := pipe.New(near, brokerAddr)
 			client = theirs
-			b.serve(ours)
+			ours.OnRead(func() {
+				if b.waiting.Load() > 0 {
+					b.stir()
+				}
+			})
+			b.serve(ours, theirs)
 		}
 	})
 	return client, err
@@ -129,7 +138,7 @@ var brokerAddr = &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 5672}
 // with [Broker.Dial]. It names the first user and virtual host, and turns heartbeats off.
 func (b *Broker) URL() string {
 	host := brokerAddr.String()
-	b.node.Do(func() {
+	b.node.Look(func() {
 		if len(b.listeners) > 0 {
 			host = b.listeners[0].Addr().String()
 		}

@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/warren-mq/warren/rabbittest/internal/engine"
+	"github.com/warren-mq/warren/rabbittest/internal/pipe"
 	"github.com/warren-mq/warren/rabbittest/internal/wire"
 )
 
@@ -32,7 +34,11 @@ type conn struct {
 	out    *outbox
 	name   string // "127.0.0.1:50001 -> 127.0.0.1:5672", as RabbitMQ names connections
 	since  time.Time
-	frames *wire.Reader // the reader's own
+	in     *bufio.Reader
+	frames *wire.Reader // the reader's own, of in
+	client *pipe.Conn   // the client's end, unless it is at the end of a TCP connection
+
+	reading atomic.Bool // everything that came has been handled, and the reader waits for more
 
 	// All below is guarded by the node's lock.
 	stage      stage
@@ -47,17 +53,19 @@ type conn struct {
 	pending    []byte // said, and not yet given to out
 	cut        bool   // what is said from now on is not heard
 	paused     bool
+	deaf       bool // half-open: what comes is not heard, and nothing is said
 	publishes  bool // it has published, so an alarm blocks it
 	blocked    bool // it was told so
 }
 
 // serve begins with a connection. The caller holds the lock.
-func (b *Broker) serve(n net.Conn) {
+func (b *Broker) serve(n net.Conn, client *pipe.Conn) {
 	c := &conn{
-		broker: b, net: n, out: newOutbox(n), since: time.Now(), channels: map[uint16]*channel{},
-		name:   fmt.Sprintf("%s -> %s", n.RemoteAddr(), n.LocalAddr()),
-		frames: wire.NewReader(bufio.NewReader(n), wire.FrameMin),
+		broker: b, net: n, client: client, out: newOutbox(n), since: time.Now(), channels: map[uint16]*channel{},
+		name: fmt.Sprintf("%s -> %s", n.RemoteAddr(), n.LocalAddr()),
 	}
+	c.in = bufio.NewReader(source{c})
+	c.frames = wire.NewReader(c.in, wire.FrameMin)
 	b.conns = append(b.conns, c)
 	b.serving.Go(c.out.send)
 	b.serving.Go(c.run)
@@ -74,6 +82,10 @@ func (c *conn) run() {
 		c.closeEngine()
 		c.broker.conns = slices.DeleteFunc(c.broker.conns, func(other *conn) bool { return other == c })
 		c.out.end()
+		b := c.broker
+		if len(b.conns) == 0 && b.reboot {
+			b.boot()
+		}
 	})
 }
 
@@ -109,6 +121,9 @@ func (c *conn) waitUntilRead() {
 
 // handle takes a frame.
 func (c *conn) handle(f wire.Frame) {
+	if c.deaf {
+		return
+	}
 	c.heartbeat.heard = true
 	switch {
 	case c.stage == over || c.cut:
@@ -168,16 +183,19 @@ func (c *conn) send(number uint16, m wire.Method) { c.sendContent(number, m, nil
 
 // sendContent says something that has content.
 func (c *conn) sendContent(number uint16, m wire.Method, p *wire.Properties, body []byte) {
-	if c.cut || c.stage == over {
+	if c.cut || c.deaf || c.stage == over {
 		return
 	}
-	c.pending = wire.AppendFrame(c.pending, wire.Frame{Type: wire.FrameMethod, Channel: number, Payload: wire.AppendMethod(nil, m)})
-	if p != nil {
-		c.pending = wire.AppendContent(c.pending, number, *p, body, c.frameMax)
+	where := c.broker.passing(Step{Connection: c.name, Channel: number, Method: wire.Name(m), Sent: true})
+	if where != cutBefore {
+		c.pending = wire.AppendFrame(c.pending, wire.Frame{Type: wire.FrameMethod, Channel: number, Payload: wire.AppendMethod(nil, m)})
+		if p != nil {
+			c.pending = wire.AppendContent(c.pending, number, *p, body, c.frameMax)
+		}
+		c.heartbeat.said = true
+		c.broker.talking = append(c.broker.talking, c)
 	}
-	c.heartbeat.said = true
-	c.broker.talking = append(c.broker.talking, c)
-	if c.broker.passing(Step{Connection: c.name, Channel: number, Method: wire.Name(m), Sent: true}) != noCut {
+	if where != noCut {
 		c.flush()
 		c.sever()
 	}
@@ -196,8 +214,11 @@ func (c *conn) flush() {
 func (c *conn) sever() {
 	c.cut = true
 	c.stage = over
+	_ = c.net.SetWriteDeadline(time.Now().Add(severPatience)) // a client at the end of a TCP connection may not read
 	c.out.end()
 }
+
+const severPatience = time.Second
 
 // fail ends the connection with an error, which m has caused, if it is not nil.
 func (c *conn) fail(e *engine.Error, m wire.Method) {

@@ -1,32 +1,36 @@
 package rabbittest
 
 import (
+	"context"
 	"errors"
 
 	"github.com/warren-mq/warren/rabbittest/internal/engine"
 	"github.com/warren-mq/warren/rabbittest/internal/wire"
 )
 
-var errRefused = errors.New("connection refused by the test")
+var errRefused = errors.New("connection refused, as the test wants it")
 
 // faults are what a test has asked the broker to do wrong. All of it is guarded by the node's lock.
 type faults struct {
-	refuseDials   count
-	refuseLogins  count
-	nackPublishes count
-	returnPublish count
+	refuseDials   times
+	refuseLogins  times
+	nackPublishes times
+	returnPublish times
 	paused        bool   // the broker reads nothing and sends nothing
 	alarm         string // the reason to block publishers, if any
 	holdConfirms  bool
 	heldConfirms  []func()
-	observer      func(Step) cut
+	cuts          []*cutting
 }
 
-// count says how many times something shall happen: negative is always.
-type count int
+// times says how often something shall happen: negative is always.
+type times int
+
+// Always, for [Broker.RefuseDials] and its like, means until it is called again with 0.
+const Always = -1
 
 // take counts one, and tells whether it shall happen.
-func (n *count) take() bool {
+func (n *times) take() bool {
 	if *n > 0 {
 		*n--
 		return true
@@ -37,14 +41,18 @@ func (n *count) take() bool {
 func (f *faults) refusesDial() bool  { return f.refuseDials.take() }
 func (f *faults) refusesLogin() bool { return f.refuseLogins.take() }
 
-// confirm sends a confirm now or, if they are held, later.
-func (f *faults) confirm(send func()) {
-	if f.holdConfirms {
-		f.heldConfirms = append(f.heldConfirms, send)
-		return
-	}
-	send()
-}
+// RefuseDials refuses the next n connections, as if nobody listened; [Always] means all of them, and 0 ends it.
+func (b *Broker) RefuseDials(n int) { b.node.Do(func() { b.faults.refuseDials = times(n) }) }
+
+// RefuseLogins refuses the next n logins, as with a wrong password; [Always] means all of them, and 0 ends it.
+func (b *Broker) RefuseLogins(n int) { b.node.Do(func() { b.faults.refuseLogins = times(n) }) }
+
+// NackPublishes refuses the next n messages that clients publish: basic.nack, where the publisher wants confirms.
+func (b *Broker) NackPublishes(n int) { b.node.Do(func() { b.faults.nackPublishes = times(n) }) }
+
+// ReturnPublishes treats the next n messages that clients publish as if no queue were bound: they are returned, if they
+// are mandatory, and confirmed.
+func (b *Broker) ReturnPublishes(n int) { b.node.Do(func() { b.faults.returnPublish = times(n) }) }
 
 // judge is the node's question about a published message.
 func (b *Broker) judge(*engine.Message) engine.Verdict {
@@ -57,33 +65,62 @@ func (b *Broker) judge(*engine.Message) engine.Verdict {
 	return engine.Pass
 }
 
-// Step is a method that passes between a client and the broker.
-type Step struct {
-	Connection string // its name, as in [Connection.Name]
-	Channel    uint16
-	Method     string // "basic.ack"
-	Sent       bool   // by the broker; else it was received
+// HoldConfirms keeps back every confirm until [Broker.ReleaseConfirms]. The messages themselves are in their queues.
+func (b *Broker) HoldConfirms() { b.node.Do(func() { b.faults.holdConfirms = true }) }
+
+// ReleaseConfirms sends the confirms that were kept back, in order, and no longer keeps any.
+func (b *Broker) ReleaseConfirms() {
+	b.node.Do(func() {
+		held := b.faults.heldConfirms
+		b.faults.holdConfirms, b.faults.heldConfirms = false, nil
+		for _, send := range held {
+			send()
+		}
+	})
 }
 
-// cut says where a connection is cut at a step.
-type cut int
-
-const (
-	noCut     cut = iota
-	cutBefore     // the broker does not get what was sent to it
-	cutAfter      // it gets it, and does it, but its answer does not arrive; or what it sent arrives, and nothing after it
-)
-
-// passing is told of every step.
-func (b *Broker) passing(s Step) cut {
-	if b.faults.observer == nil {
-		return noCut
+// confirm sends a confirm now or, if they are held, later.
+func (f *faults) confirm(send func()) {
+	if f.holdConfirms {
+		f.heldConfirms = append(f.heldConfirms, send)
+		return
 	}
-	return b.faults.observer(s)
+	send()
 }
 
-// tellBlocked sends connection.blocked to a client that publishes while there is an alarm, if it wants to know.
-// https://www.rabbitmq.com/docs/connection-blocked
+// Pause freezes the broker, as SIGSTOP does: it reads nothing and sends nothing, but connections stay. Time goes on for
+// messages that wait for it.
+func (b *Broker) Pause() { b.pause(true) }
+
+// Resume ends [Broker.Pause].
+func (b *Broker) Resume() { b.pause(false) }
+
+func (b *Broker) pause(on bool) {
+	b.node.Do(func() {
+		b.faults.paused = on
+		for _, c := range b.conns {
+			c.out.pause(on || c.paused)
+		}
+	})
+}
+
+// Block raises an alarm: connections that publish are told, by connection.blocked, and no longer read from. RabbitMQ's
+// reason for memory is "low on memory". https://www.rabbitmq.com/docs/connection-blocked
+func (b *Broker) Block(reason string) { b.alarm(reason) }
+
+// Unblock clears the alarm.
+func (b *Broker) Unblock() { b.alarm("") }
+
+func (b *Broker) alarm(reason string) {
+	b.node.Do(func() {
+		b.faults.alarm = reason
+		for _, c := range b.conns {
+			c.tellBlocked()
+		}
+	})
+}
+
+// tellBlocked tells a client that has published what has become of the alarm, if it wants to know.
 func (c *conn) tellBlocked() {
 	alarm := c.broker.faults.alarm
 	switch {
@@ -100,5 +137,59 @@ func (c *conn) tellBlocked() {
 	}
 }
 
-// Dump tells all that the broker has, for people.
-func (b *Broker) Dump() string { return "" }
+// CancelConsumers ends all subscriptions to the queue; clients are told by basic.cancel.
+func (q Queue) CancelConsumers() {
+	q.broker.node.Do(func() { q.broker.node.CancelConsumers(q.vhost, q.name) })
+}
+
+// Delete deletes the queue, with all that is in it. Consumers are told by basic.cancel.
+func (q Queue) Delete() { q.broker.node.Do(func() { q.broker.node.DeleteQueue(q.vhost, q.name) }) }
+
+// Purge drops what is ready in the queue.
+func (q Queue) Purge() { q.broker.node.Do(func() { q.broker.node.PurgeQueue(q.vhost, q.name) }) }
+
+// Stop stops the broker in order: clients get connection.close with 320, and until [Broker.Boot] nobody can connect. It
+// returns when all connections are gone.
+func (b *Broker) Stop() {
+	b.shut(func(c *conn) {
+		c.closeWith(wire.ConnectionForced, "CONNECTION_FORCED - broker forced connection closure with reason 'shutdown'", nil)
+		c.flush()
+	})
+}
+
+// Kill ends the broker at once, as SIGKILL does: connections break, and until [Broker.Boot] nobody can connect. It
+// returns when all connections are gone.
+func (b *Broker) Kill() { b.shut(func(*conn) {}) }
+
+func (b *Broker) shut(say func(*conn)) {
+	b.node.Do(func() {
+		b.down = true
+		for _, c := range b.conns {
+			say(c)
+			c.sever()
+		}
+	})
+	_ = b.node.Wait(context.Background(), func() bool { return len(b.conns) == 0 })
+}
+
+// Boot starts the broker again after [Broker.Stop] or [Broker.Kill]. It has what RabbitMQ keeps: durable exchanges and
+// queues, the bindings between them, and in them persistent messages; quorum queues keep all of theirs.
+func (b *Broker) Boot() {
+	b.node.Do(func() {
+		if b.down {
+			b.boot()
+		}
+	})
+}
+
+func (b *Broker) boot() {
+	b.down, b.reboot = false, false
+	b.faults.alarm, b.faults.paused, b.faults.heldConfirms = "", false, nil
+	b.node.Restart()
+}
+
+// Restart is [Broker.Stop] and [Broker.Boot].
+func (b *Broker) Restart() {
+	b.Stop()
+	b.Boot()
+}

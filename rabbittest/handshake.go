@@ -22,7 +22,7 @@ const (
 func (c *conn) greet() bool {
 	head := make([]byte, len(wire.ProtocolHeader))
 	c.waitUntilRead()
-	if _, err := io.ReadFull(c.net, head); err != nil {
+	if _, err := io.ReadFull(c.in, head); err != nil {
 		return false
 	}
 	right := string(head) == wire.ProtocolHeader

@@ -49,7 +49,7 @@ func (h *heartbeat) beat() {
 		c.sever()
 		return
 	}
-	if !h.said && !c.cut {
+	if !h.said && !c.cut && !c.deaf {
 		c.pending = wire.AppendFrame(c.pending, wire.Frame{Type: wire.FrameHeartbeat})
 		c.broker.talking = append(c.broker.talking, c)
 	}

@@ -48,12 +48,12 @@ func (b *Broker) acceptAll(l net.Listener) {
 			continue
 		}
 		b.node.Do(func() {
-			if b.closed || b.faults.refusesDial() {
+			if b.closed || b.down || b.faults.refusesDial() {
 				_ = raw.Close()
 				return
 			}
 			b.dialled++
-			b.serve(raw)
+			b.serve(raw, nil)
 		})
 	}
 }

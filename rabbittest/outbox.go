@@ -36,6 +36,9 @@ func (o *outbox) end() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.ends = true
+	if o.paused {
+		o.bytes = nil
+	}
 	o.wake.Signal()
 }
 

@@ -134,15 +134,18 @@ func (q *Queue) messageState(e *entry, unacked bool) MessageState {
 	}
 }
 
-// Count tells how many messages of a queue are ready and how many are with consumers, and whether the queue exists,
-// without copying it.
-func (n *Node) Count(vhost, name string) (ready, unacked int, ok bool) {
+// QueueCount is how many messages a queue has: −1 of each if it does not exist.
+type QueueCount struct{ Ready, Unacked, All int }
+
+// Count counts a queue's messages, without copying them.
+func (n *Node) Count(vhost, name string) QueueCount {
 	v := n.vhosts[vhost]
 	if v == nil || v.queues[name] == nil {
-		return 0, 0, false
+		return QueueCount{-1, -1, -1}
 	}
 	q := v.queues[name]
-	return q.Ready(), q.unacked, true
+	ready := q.Ready()
+	return QueueCount{Ready: ready, Unacked: q.unacked, All: ready + q.unacked + q.delayed.len() + len(q.leftover.list)}
 }
 
 // Held tells whether any client has a message that it has not settled.

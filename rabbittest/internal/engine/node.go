@@ -106,6 +106,13 @@ func (n *Node) Do(f func()) {
 	n.changed.Broadcast()
 }
 
+// Look calls f with the lock. f must change nothing: nobody is told.
+func (n *Node) Look(f func()) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	f()
+}
+
 // Version grows with every Do: who has seen it and found nothing new can wait for another.
 func (n *Node) Version() uint64 { return n.version }
 

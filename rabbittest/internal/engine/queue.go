@@ -339,3 +339,34 @@ func (q *Queue) forgetTransient() {
 	q.used()
 	q.node.touch(q)
 }
+
+// find returns a queue, or nil.
+func (n *Node) find(vhost, name string) *Queue {
+	if v := n.vhosts[vhost]; v != nil {
+		return v.queues[name]
+	}
+	return nil
+}
+
+// CancelConsumers ends all subscriptions to a queue.
+func (n *Node) CancelConsumers(vhost, name string) {
+	if q := n.find(vhost, name); q != nil {
+		for _, c := range slices.Clone(q.consumers) {
+			c.dismiss()
+		}
+	}
+}
+
+// DeleteQueue deletes a queue, if there is one.
+func (n *Node) DeleteQueue(vhost, name string) {
+	if q := n.find(vhost, name); q != nil {
+		q.remove()
+	}
+}
+
+// PurgeQueue drops what is ready in a queue.
+func (n *Node) PurgeQueue(vhost, name string) {
+	if q := n.find(vhost, name); q != nil {
+		q.purge()
+	}
+}
