@@ -24,9 +24,8 @@ import (
 const benchWindow = 256
 
 func benchQueue(b *testing.B) string {
-	url := rabbitmq.URL(b)
 	queue := rabbitmq.Name(b, "bench")
-	declare(b, url, queue, amqp.Table{"x-queue-type": "quorum"})
+	declare(b, queue, amqp.Table{"x-queue-type": "quorum"})
 	return queue
 }
 

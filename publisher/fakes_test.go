@@ -4,7 +4,9 @@ import (
 	"context"
 	"net"
 	"sync"
+	"testing"
 
+	"github.com/warren-mq/warren/internal/brokers"
 	"github.com/warren-mq/warren/monitoring"
 )
 
@@ -47,13 +49,20 @@ func (d *diary) losses() int {
 // network dials, and can cut what it has dialled, or hold back what the broker
 // says.
 type network struct {
+	broker brokers.Broker
+
 	mu    sync.Mutex
 	conns []net.Conn
 	held  chan struct{} // not nil while it holds; closed at the end of that
 }
 
+func newNetwork(tb testing.TB) *network {
+	tb.Helper()
+	return &network{broker: brokerOf(tb)}
+}
+
 func (n *network) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	conn, err := new(net.Dialer).DialContext(ctx, network, address)
+	conn, err := n.broker.Dial(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}

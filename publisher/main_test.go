@@ -10,6 +10,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/warren-mq/warren/connection"
+	"github.com/warren-mq/warren/internal/brokers"
 	"github.com/warren-mq/warren/internal/rabbitmq"
 	"github.com/warren-mq/warren/monitoring"
 	"github.com/warren-mq/warren/publisher"
@@ -26,6 +27,27 @@ func must(tb testing.TB, err error) {
 	}
 }
 
+// on is a test on one of the brokers.
+type on struct {
+	*testing.T
+	broker brokers.Broker
+}
+
+// onBoth runs a test on rabbittest, in a bubble, and on RabbitMQ.
+func onBoth(t *testing.T, test func(t on)) {
+	t.Helper()
+	brokers.Each(t, func(t *testing.T, b brokers.Broker) { test(on{t, b}) })
+}
+
+// brokerOf returns the broker that a test is on: RabbitMQ, if it does not say.
+func brokerOf(tb testing.TB) brokers.Broker {
+	tb.Helper()
+	if t, ok := tb.(on); ok {
+		return t.broker
+	}
+	return brokers.RabbitMQ(tb)
+}
+
 // quiet is a connection's Config that logs nothing.
 func quiet() connection.Config {
 	return connection.Config{
@@ -37,7 +59,11 @@ func quiet() connection.Config {
 // open connects to the test's broker, until the test ends.
 func open(tb testing.TB, cfg connection.Config) *connection.Connection {
 	tb.Helper()
-	conn, err := connection.Open(tb.Context(), rabbitmq.URL(tb), cfg)
+	b := brokerOf(tb)
+	if cfg.Dial == nil {
+		cfg.Dial = b.Dial
+	}
+	conn, err := connection.Open(tb.Context(), b.URL, cfg)
 	must(tb, err)
 	tb.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
@@ -71,7 +97,7 @@ func start(tb testing.TB, cfg publisher.Config) *publisher.Publisher {
 // raw is a channel of the client library, to see what is on the broker.
 func raw(tb testing.TB) *amqp.Channel {
 	tb.Helper()
-	conn, err := amqp.Dial(rabbitmq.URL(tb))
+	conn, err := brokerOf(tb).Client()
 	must(tb, err)
 	tb.Cleanup(func() { _ = conn.Close() })
 	ch, err := conn.Channel()
@@ -80,19 +106,19 @@ func raw(tb testing.TB) *amqp.Channel {
 }
 
 // declare declares a durable queue until the test ends.
-func declare(tb testing.TB, url, queue string, args amqp.Table) {
+func declare(tb testing.TB, queue string, args amqp.Table) {
 	tb.Helper()
 	const durable, autoDelete, exclusive, noWait = true, false, false, false
 	_, err := raw(tb).QueueDeclare(queue, durable, autoDelete, exclusive, noWait, args)
 	must(tb, err)
-	rabbitmq.Delete(tb, url, queue)
+	brokerOf(tb).Delete(tb, queue)
 }
 
 // newQueue declares a classic queue until the test ends.
 func newQueue(tb testing.TB) string {
 	tb.Helper()
 	queue := rabbitmq.Name(tb, "publisher")
-	declare(tb, rabbitmq.URL(tb), queue, nil)
+	declare(tb, queue, nil)
 	return queue
 }
 

@@ -76,15 +76,17 @@ func TestNewDoesNoIO(t *testing.T) {
 }
 
 func TestTheAppIDIsTheProgramsNameByDefault(t *testing.T) {
-	queue := newQueue(t)
-	must(t, start(t, publisher.Config{}).Publish(t.Context(), queue, 1))
-	must(t, start(t, publisher.Config{AppID: "billing"}).Publish(t.Context(), queue, 2))
-	must(t, start(t, publisher.Config{AppID: "billing"}).Send(t.Context(), publisher.Message{Key: queue, Body: 3, AppID: "audit"}))
-	for i, want := range []string{filepath.Base(os.Args[0]), "billing", "audit"} {
-		if got := take1(t, queue).AppId; got != want {
-			t.Errorf("message %d has the app id %q, want %q", i+1, got, want)
+	onBoth(t, func(t on) {
+		queue := newQueue(t)
+		must(t, start(t, publisher.Config{}).Publish(t.Context(), queue, 1))
+		must(t, start(t, publisher.Config{AppID: "billing"}).Publish(t.Context(), queue, 2))
+		must(t, start(t, publisher.Config{AppID: "billing"}).Send(t.Context(), publisher.Message{Key: queue, Body: 3, AppID: "audit"}))
+		for i, want := range []string{filepath.Base(os.Args[0]), "billing", "audit"} {
+			if got := take1(t, queue).AppId; got != want {
+				t.Errorf("message %d has the app id %q, want %q", i+1, got, want)
+			}
 		}
-	}
+	})
 }
 
 func TestACallWithoutADeadlineEndsAfterTheTimeout(t *testing.T) {
