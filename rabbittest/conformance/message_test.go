@@ -18,6 +18,12 @@ var messages = []section{
 	counting,
 	limits,
 	delayedRetry,
+	crowding,
+	priorities,
+	atLeastOnce,
+	consuming,
+	singleActive,
+	prefetching,
 }
 
 // A kind declares a durable queue and returns its name.
