@@ -43,6 +43,8 @@ var arrows = map[string][]string{
 	"rabbittest/internal/pipe":   {},
 	"rabbittest":                 {"rabbittest/internal/engine", "rabbittest/internal/pipe", "rabbittest/internal/wire"},
 
+	"cmd/warren": {"rabbittest", "github.com/spf13/cobra"},
+
 	// Not part of the library.
 	"internal/rabbitmq":      {amqp},
 	"internal/brokers":       {"rabbittest", "internal/rabbitmq", amqp},

@@ -2,4 +2,12 @@ module github.com/warren-mq/warren
 
 go 1.26.0
 
-require github.com/rabbitmq/amqp091-go v1.16.0
+require (
+	github.com/rabbitmq/amqp091-go v1.16.0
+	github.com/spf13/cobra v1.10.2
+)
+
+require (
+	github.com/inconshreveable/mousetrap v1.1.0 // indirect
+	github.com/spf13/pflag v1.0.9 // indirect
+)

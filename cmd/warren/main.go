@@ -1,0 +1,32 @@
+// Command warren is what Warren offers outside of a program. So far that is one thing:
+//
+//	warren broker    a RabbitMQ to try programs against, in one small process
+//
+// It ends with 0 when it has done what it was asked, with 1 when that failed, and with 2 when it was asked for something
+// that it does not understand. What it prints on standard output is for programs, what it prints on standard error is
+// for people.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// run carries out a command line. An interrupt ends the command in order; a second one ends the process.
+func run(args []string, stdout, stderr *os.File) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+
+	root := rootCommand()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	return exitCode(root, root.ExecuteContext(ctx))
+}
