@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/warren-mq/warren/consumer"
+	"github.com/warren-mq/warren/internal/brokers"
 	"github.com/warren-mq/warren/internal/rabbitmq"
 	"github.com/warren-mq/warren/monitoring"
 	"github.com/warren-mq/warren/retry"
@@ -18,7 +19,7 @@ import (
 func TestSettlingDuringAnAlarm(t *testing.T) {
 	t.Parallel()
 	node := rabbitmq.Private(t, rabbitmq.Options{})
-	k := newKitAt(t, node.URL())
+	k := newKit(t, brokers.At(node.URL()))
 	runs := make(chan string, 10)
 	raised := make(chan struct{})
 	r := run(k, func(_ context.Context, m message) consumer.Outcome {

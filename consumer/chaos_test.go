@@ -22,108 +22,108 @@ var (
 // checks what must hold whatever happens: nothing is lost, never too many handlers run, everything returns in time.
 func TestChaos(t *testing.T) {
 	t.Parallel()
-	const most = 6
-	seed := *chaosSeed
-	if seed == 0 {
-		seed = rand.Uint64()
-	}
-	t.Logf("repeat it with -chaos.seed=%d", seed)
-	dice := rand.New(rand.NewPCG(seed, 0))
-	w := newWires()
-	k := newKitOver(t, w)
-	l := newLedger()
-	c := newConsumer(k, unsteady(l), consumer.Config{
-		Workers: 3, Prefetch: 12, Drain: 2 * time.Second, Immediate: 1,
-		Timeout: 100 * time.Millisecond, Grace: 100 * time.Millisecond, Retry: retry.Fixed(5, 300*time.Millisecond),
-	})
-	k.declarePlan(c.Plan())
-	var r *running
-	ctx := func(d time.Duration) context.Context {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(dice.Int64N(int64(d))))
-		t.Cleanup(cancel)
-		return ctx
-	}
-	messages := 0
-	var log []string
-	defer func() {
-		if t.Failed() {
-			t.Logf("it did: %v", log)
+	onBothOver(t, func(t *testing.T, k *kit, w *wires) {
+		const most = 6
+		seed := *chaosSeed
+		if seed == 0 {
+			seed = rand.Uint64()
 		}
-	}()
-	for range *chaosSteps {
+		t.Logf("repeat it with -chaos.seed=%d", seed)
+		dice := rand.New(rand.NewPCG(seed, 0))
+		l := newLedger()
+		c := newConsumer(k, unsteady(l), consumer.Config{
+			Workers: 3, Prefetch: 12, Drain: 2 * time.Second, Immediate: 1,
+			Timeout: 100 * time.Millisecond, Grace: 100 * time.Millisecond, Retry: retry.Fixed(5, 300*time.Millisecond),
+		})
+		k.declarePlan(c.Plan())
+		var r *running
+		ctx := func(d time.Duration) context.Context {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Duration(dice.Int64N(int64(d))))
+			t.Cleanup(cancel)
+			return ctx
+		}
+		messages := 0
+		var log []string
+		defer func() {
+			if t.Failed() {
+				t.Logf("it did: %v", log)
+			}
+		}()
+		for range *chaosSteps {
+			if r == nil {
+				r = start(k, c)
+				// A Stop that comes before Run has no effect.
+				eventually(t, "Run", func() bool { return !errors.Is(c.Health(), consumer.ErrNotRunning) })
+			}
+			operations := []struct {
+				name string
+				do   func()
+			}{
+				{"publish", func() {
+					k.publish(texts(messages + 20)[messages:]...)
+					messages += 20
+				}},
+				{"pause", func() {
+					if err := r.Pause(ctx(100 * time.Millisecond)); err == nil && l.now() > 0 {
+						t.Errorf("paused, but %d handlers run", l.now())
+					}
+				}},
+				{"resume", func() { _ = r.Resume(ctx(100 * time.Millisecond)) }},
+				{"workers", func() { must(t, r.SetWorkers(1+dice.IntN(most))) }},
+				{"cut", func() { w.cut() }},
+				{"unplug", func() {
+					w.unplug()
+					nap(t.Context(), 50*time.Millisecond)
+					w.plug()
+				}},
+				{"hold", func() {
+					w.hold()
+					nap(t.Context(), 200*time.Millisecond)
+					w.release()
+				}},
+				{"stop", func() {
+					within(t, "Stop", 5*time.Second, func() {
+						if err := r.Stop(ctx(500 * time.Millisecond)); err != nil && !errors.As(err, new(*consumer.DrainError)) {
+							t.Errorf("Stop returned %v", err)
+						}
+					})
+					<-r.done
+					r = nil
+				}},
+				{"cancel", func() {
+					within(t, "Run", 7*time.Second, func() {
+						if err := r.stop(); err != nil && !errors.As(err, new(*consumer.DrainError)) {
+							t.Errorf("Run returned %v", err)
+						}
+					})
+					r = nil
+				}},
+				{"nap", func() { nap(t.Context(), 100*time.Millisecond) }},
+				{"look", func() {
+					_ = r.Health()
+					select {
+					case <-r.Ready():
+					default:
+					}
+				}},
+			}
+			o := operations[dice.IntN(len(operations))]
+			log = append(log, o.name)
+			o.do()
+			nap(t.Context(), 20*time.Millisecond)
+		}
 		if r == nil {
 			r = start(k, c)
-			// A Stop that comes before Run has no effect.
-			eventually(t, "Run", func() bool { return !errors.Is(c.Health(), consumer.ErrNotRunning) })
 		}
-		operations := []struct {
-			name string
-			do   func()
-		}{
-			{"publish", func() {
-				k.publish(texts(messages + 20)[messages:]...)
-				messages += 20
-			}},
-			{"pause", func() {
-				if err := r.Pause(ctx(100 * time.Millisecond)); err == nil && l.now() > 0 {
-					t.Errorf("paused, but %d handlers run", l.now())
-				}
-			}},
-			{"resume", func() { _ = r.Resume(ctx(100 * time.Millisecond)) }},
-			{"workers", func() { must(t, r.SetWorkers(1+dice.IntN(most))) }},
-			{"cut", func() { w.cut() }},
-			{"unplug", func() {
-				w.unplug()
-				nap(t.Context(), 50*time.Millisecond)
-				w.plug()
-			}},
-			{"hold", func() {
-				w.hold()
-				nap(t.Context(), 200*time.Millisecond)
-				w.release()
-			}},
-			{"stop", func() {
-				within(t, "Stop", 5*time.Second, func() {
-					if err := r.Stop(ctx(500 * time.Millisecond)); err != nil && !errors.As(err, new(*consumer.DrainError)) {
-						t.Errorf("Stop returned %v", err)
-					}
-				})
-				<-r.done
-				r = nil
-			}},
-			{"cancel", func() {
-				within(t, "Run", 7*time.Second, func() {
-					if err := r.stop(); err != nil && !errors.As(err, new(*consumer.DrainError)) {
-						t.Errorf("Run returned %v", err)
-					}
-				})
-				r = nil
-			}},
-			{"nap", func() { nap(t.Context(), 100*time.Millisecond) }},
-			{"look", func() {
-				_ = r.Health()
-				select {
-				case <-r.Ready():
-				default:
-				}
-			}},
+		must(t, r.Resume(t.Context()))
+		k.waitReady(r)
+		l.settled(k, messages, time.Minute)
+		must(t, r.Health())
+		// Handlers that outlive their Run are not counted against the next one's workers.
+		if limit := most + len(of[monitoring.Stuck](k.events)); l.highest() > limit {
+			t.Errorf("%d handlers ran at once", l.highest())
 		}
-		o := operations[dice.IntN(len(operations))]
-		log = append(log, o.name)
-		o.do()
-		nap(t.Context(), 20*time.Millisecond)
-	}
-	if r == nil {
-		r = start(k, c)
-	}
-	must(t, r.Resume(t.Context()))
-	k.waitReady(r)
-	l.settled(k, messages, time.Minute)
-	must(t, r.Health())
-	// Handlers that outlive their Run are not counted against the next one's workers.
-	if limit := most + len(of[monitoring.Stuck](k.events)); l.highest() > limit {
-		t.Errorf("%d handlers ran at once", l.highest())
-	}
-	must(t, r.stop())
-	t.Logf("%d messages, %d reconnects, %d runs", messages, len(of[monitoring.ConsumerReady](k.events)), len(of[monitoring.ConsumerStopped](k.events)))
+		must(t, r.stop())
+		t.Logf("%d messages, %d reconnects, %d runs", messages, len(of[monitoring.ConsumerReady](k.events)), len(of[monitoring.ConsumerStopped](k.events)))
+	})
 }

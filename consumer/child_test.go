@@ -86,7 +86,7 @@ func startChild(k *kit, drain time.Duration) *child {
 	k.Helper()
 	c := &child{exited: make(chan struct{})}
 	c.cmd = exec.CommandContext(k.Context(), os.Args[0])
-	c.cmd.Env = append(os.Environ(), childVariable+"=consume", "AMQP_URL="+k.url,
+	c.cmd.Env = append(os.Environ(), childVariable+"=consume", "AMQP_URL="+k.broker.URL,
 		childQueue+"="+k.queue, childDrain+"="+drain.String(), "GOCOVERDIR="+k.TempDir())
 	c.cmd.Stderr = os.Stderr
 	out, err := c.cmd.StdoutPipe()

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/warren-mq/warren/consumer"
+	"github.com/warren-mq/warren/internal/brokers"
 	"github.com/warren-mq/warren/internal/header"
 	"github.com/warren-mq/warren/monitoring"
 	"github.com/warren-mq/warren/topology"
@@ -15,7 +16,7 @@ import (
 func TestCrashes(t *testing.T) {
 	t.Parallel()
 	const culprit, most = 120, 12
-	k := newKit(t)
+	k := newKit(t, brokers.RabbitMQ(t))
 	c := newConsumer(k, newBlocker().handle, consumer.Config{})
 	k.declarePlan(c.Plan())
 	list := texts(200)

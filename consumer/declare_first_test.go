@@ -15,36 +15,38 @@ import (
 
 func TestAProgramCanDeclareBeforeItPublishesAndRuns(t *testing.T) {
 	t.Parallel()
-	k := newKit(t)
-	handled := make(chan string, 1)
-	c := newConsumer(k, func(_ context.Context, m consumer.Message[[]byte]) consumer.Outcome {
-		handled <- string(m.Body)
-		return consumer.Ack()
-	}, consumer.Config{})
-	must(t, c.Declare(t.Context()))
-	must(t, c.Declare(t.Context())) // once more does no harm
-	k.publish(amqp.Publishing{Body: []byte("first")})
-	start(t, c)
-	select {
-	case got := <-handled:
-		if got != "first" {
-			t.Errorf("handled %q", got)
+	onBoth(t, func(t *testing.T, k *kit) {
+		handled := make(chan string, 1)
+		c := newConsumer(k, func(_ context.Context, m consumer.Message[[]byte]) consumer.Outcome {
+			handled <- string(m.Body)
+			return consumer.Ack()
+		}, consumer.Config{})
+		must(t, c.Declare(t.Context()))
+		must(t, c.Declare(t.Context())) // once more does no harm
+		k.publish(amqp.Publishing{Body: []byte("first")})
+		start(t, c)
+		select {
+		case got := <-handled:
+			if got != "first" {
+				t.Errorf("handled %q", got)
+			}
+		case <-time.After(patience):
+			t.Fatal("not handled")
 		}
-	case <-time.After(patience):
-		t.Fatal("not handled")
-	}
+	})
 }
 
 func TestDeclareTellsWhatTheBrokerRefuses(t *testing.T) {
 	t.Parallel()
-	k := newKit(t)
-	nothing := func(context.Context, consumer.Message[[]byte]) consumer.Outcome { return consumer.Ack() }
-	must(t, newConsumer(k, nothing, consumer.Config{Retry: retry.Fixed(1, time.Second)}).Declare(t.Context()))
-	err := newConsumer(k, nothing, consumer.Config{Classic: true}).Declare(t.Context())
-	var refused *consumer.DeclareError
-	if !errors.As(err, &refused) || refused.Argument != "x-queue-type" {
-		t.Errorf("got %v", err)
-	}
+	onBoth(t, func(t *testing.T, k *kit) {
+		nothing := func(context.Context, consumer.Message[[]byte]) consumer.Outcome { return consumer.Ack() }
+		must(t, newConsumer(k, nothing, consumer.Config{Retry: retry.Fixed(1, time.Second)}).Declare(t.Context()))
+		err := newConsumer(k, nothing, consumer.Config{Classic: true}).Declare(t.Context())
+		var refused *consumer.DeclareError
+		if !errors.As(err, &refused) || refused.Argument != "x-queue-type" {
+			t.Errorf("got %v", err)
+		}
+	})
 }
 
 func TestDeclareWaitsForTheBrokerUntilItsContextEnds(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/warren-mq/warren/connection"
 	"github.com/warren-mq/warren/consumer"
+	"github.com/warren-mq/warren/internal/brokers"
 	"github.com/warren-mq/warren/internal/rabbitmq"
 	"github.com/warren-mq/warren/monitoring"
 	"github.com/warren-mq/warren/topology"
@@ -25,7 +26,7 @@ const patience = 30 * time.Second
 // client library to see and do what Warren does not, and a record of what the monitor was told.
 type kit struct {
 	testing.TB
-	url    string
+	broker brokers.Broker
 	queue  string
 	conn   *connection.Connection
 	events *events
@@ -34,24 +35,28 @@ type kit struct {
 	raw *amqp.Connection
 }
 
-// newKit connects to the broker that tests share. The queue is not declared.
-func newKit(tb testing.TB) *kit {
-	tb.Helper()
-	return newKitAt(tb, rabbitmq.URL(tb))
+// onBoth runs a test on rabbittest, in a bubble, and on RabbitMQ. What it waits for costs nothing in the bubble, and
+// there it cannot have subtests.
+func onBoth(t *testing.T, test func(t *testing.T, k *kit)) {
+	t.Helper()
+	brokers.Each(t, func(t *testing.T, b brokers.Broker) {
+		t.Helper()
+		test(t, newKit(t, b))
+	})
 }
 
-// newKitAt connects to the broker at url.
-func newKitAt(tb testing.TB, url string) *kit {
+// newKit connects to a broker. The queue is not declared.
+func newKit(tb testing.TB, b brokers.Broker) *kit {
 	tb.Helper()
-	k := &kit{TB: tb, url: url, queue: rabbitmq.Name(tb, "c"), events: newEvents()}
-	k.conn = open(tb, url, k.events)
+	k := &kit{TB: tb, broker: b, queue: rabbitmq.Name(tb, "c"), events: newEvents()}
+	k.conn = open(tb, b, k.events)
 	return k
 }
 
 // open connects until the test ends.
-func open(tb testing.TB, url string, m monitoring.Monitor) *connection.Connection {
+func open(tb testing.TB, b brokers.Broker, m monitoring.Monitor) *connection.Connection {
 	tb.Helper()
-	conn, err := connection.Open(tb.Context(), url, connection.Config{Name: "consumer-test", Monitor: m})
+	conn, err := connection.Open(tb.Context(), b.URL, connection.Config{Name: "consumer-test", Monitor: m, Dial: b.Dial})
 	must(tb, err)
 	tb.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
@@ -159,7 +164,7 @@ func (k *kit) client() *amqp.Connection {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.raw == nil || k.raw.IsClosed() {
-		conn, err := amqp.Dial(k.url)
+		conn, err := k.broker.Client()
 		must(k, err)
 		k.raw = conn
 		k.Cleanup(func() { _ = conn.Close() })
@@ -253,6 +258,9 @@ func (k *kit) deleteLater(p topology.Plan) {
 
 // deleteQueuesLater deletes queues when the test ends: all at once, since RabbitMQ 3.10 may take 5 s for one of them.
 func (k *kit) deleteQueuesLater(names ...string) {
+	if k.broker.Test != nil {
+		return // it goes with the test, and tells of them before if the test has failed
+	}
 	k.Cleanup(func() {
 		conn := k.client()
 		var all sync.WaitGroup

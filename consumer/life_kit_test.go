@@ -14,12 +14,14 @@ import (
 
 	"github.com/warren-mq/warren/connection"
 	"github.com/warren-mq/warren/consumer"
+	"github.com/warren-mq/warren/internal/brokers"
 	"github.com/warren-mq/warren/internal/rabbitmq"
 	"github.com/warren-mq/warren/monitoring"
 )
 
 // wires are the network connections that a kit's connection opens. Tests cut and hold them.
 type wires struct {
+	broker brokers.Broker
 	// dialled, if set, gets each new one; before it is used.
 	dialled func(*wire)
 
@@ -39,7 +41,7 @@ type wire struct {
 	cutAt    atomic.Int64 // cut when so many bytes were received, or sent if negative; 0: never
 }
 
-func newWires() *wires { return &wires{live: map[*wire]struct{}{}} }
+func newWires(b brokers.Broker) *wires { return &wires{broker: b, live: map[*wire]struct{}{}} }
 
 func (w *wires) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	w.mu.Lock()
@@ -49,7 +51,7 @@ func (w *wires) dial(ctx context.Context, network, address string) (net.Conn, er
 	if down {
 		return nil, fmt.Errorf("dial %s: the test has unplugged it", address)
 	}
-	conn, err := new(net.Dialer).DialContext(ctx, network, address)
+	conn, err := w.broker.Dial(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}
@@ -158,23 +160,28 @@ func (w *wire) Close() error {
 	return w.Conn.Close()
 }
 
-// newKitOver is newKit over wires.
-func newKitOver(tb testing.TB, w *wires) *kit {
-	tb.Helper()
-	return newKitAtOver(tb, rabbitmq.URL(tb), w)
+// onBothOver is onBoth over wires.
+func onBothOver(t *testing.T, test func(t *testing.T, k *kit, w *wires)) {
+	t.Helper()
+	brokers.Each(t, func(t *testing.T, b brokers.Broker) {
+		t.Helper()
+		w := newWires(b)
+		test(t, newKitOver(t, w), w)
+	})
 }
 
-func newKitAtOver(tb testing.TB, url string, w *wires) *kit {
+// newKitOver is newKit over wires. It does not connect yet.
+func newKitOver(tb testing.TB, w *wires) *kit {
 	tb.Helper()
-	k := &kit{TB: tb, url: url, queue: rabbitmq.Name(tb, "c"), events: newEvents()}
-	k.conn = openOver(tb, url, w, k.events)
+	k := &kit{TB: tb, broker: w.broker, queue: rabbitmq.Name(tb, "c"), events: newEvents()}
+	k.conn = openOver(tb, w, k.events)
 	return k
 }
 
 // openOver connects over wires, and dials again soon, until the test ends.
-func openOver(tb testing.TB, url string, w *wires, e *events) *connection.Connection {
+func openOver(tb testing.TB, w *wires, e *events) *connection.Connection {
 	tb.Helper()
-	conn, err := connection.New(url, connection.Config{
+	conn, err := connection.New(w.broker.URL, connection.Config{
 		Name: "consumer-life", Monitor: e, Dial: w.dial, Heartbeat: 2 * time.Second,
 		MinRedial: 5 * time.Millisecond, MaxRedial: 50 * time.Millisecond,
 	})

@@ -17,83 +17,83 @@ import (
 // touch it.
 func TestStaleAck(t *testing.T) {
 	t.Parallel()
-	w := newWires()
-	k := newKitOver(t, w)
-	b := newBlocker()
-	b.deaf = true
-	r := run(k, b.handle, consumer.Config{Workers: 2})
-	k.publish(text("a", "x"))
-	receive(t, "the handler", b.began)
-	w.cut()
-	receive(t, "the message again", b.began) // as the first delivery of its channel, too
-	b.word <- consumer.Ack()                 // one of the two; the other one waits
-	if rand.N(2) == 0 {
-		b.word <- consumer.Ack()
-		eventually(t, "both ends", func() bool {
-			return len(of[monitoring.Lost](k.events)) == 1 && len(of[monitoring.Acked](k.events)) == 1
-		})
-		eventually(t, "an empty queue", func() bool { return k.ready(k.queue) == 0 })
-		must(t, r.stop())
-		return
-	}
-	eventually(t, "one end", func() bool { return k.events.endings("a") != "" })
-	if k.events.endings("a") == "Acked 1" {
+	onBothOver(t, func(t *testing.T, k *kit, w *wires) {
+		b := newBlocker()
+		b.deaf = true
+		r := run(k, b.handle, consumer.Config{Workers: 2})
+		k.publish(text("a", "x"))
+		receive(t, "the handler", b.began)
+		w.cut()
+		receive(t, "the message again", b.began) // as the first delivery of its channel, too
+		b.word <- consumer.Ack()                 // one of the two; the other one waits
+		if rand.N(2) == 0 {
+			b.word <- consumer.Ack()
+			eventually(t, "both ends", func() bool {
+				return len(of[monitoring.Lost](k.events)) == 1 && len(of[monitoring.Acked](k.events)) == 1
+			})
+			eventually(t, "an empty queue", func() bool { return k.ready(k.queue) == 0 })
+			must(t, r.stop())
+			return
+		}
+		eventually(t, "one end", func() bool { return k.events.endings("a") != "" })
+		if k.events.endings("a") == "Acked 1" {
+			b.say(1, consumer.Ack())
+			return // it was the new one that woke up
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_ = r.Stop(ctx)
+		eventually(t, "a in the queue", func() bool { return k.ready(k.queue) == 1 })
 		b.say(1, consumer.Ack())
-		return // it was the new one that woke up
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-	defer cancel()
-	_ = r.Stop(ctx)
-	eventually(t, "a in the queue", func() bool { return k.ready(k.queue) == 1 })
-	b.say(1, consumer.Ack())
-	lost := of[monitoring.Lost](k.events)[0]
-	if lost.Outcome != "ack" || lost.Err == nil {
-		t.Errorf("%+v", lost)
-	}
+		lost := of[monitoring.Lost](k.events)[0]
+		if lost.Outcome != "ack" || lost.Err == nil {
+			t.Errorf("%+v", lost)
+		}
+	})
 }
 
 // Handlers that run when the connection is lost learn of it, and keep their workers until they return.
 func TestConnectionLossKeepsWorkers(t *testing.T) {
 	t.Parallel()
-	w := newWires()
-	k := newKitOver(t, w)
-	b := newBlocker()
-	r := run(k, b.handle, consumer.Config{Workers: 3})
-	k.publish(texts(9)...)
-	for range 3 {
-		receive(t, "a handler", b.began)
-	}
-	for range 3 {
-		ready := r.Ready()
-		w.cut()
-		eventually(t, "another Ready", func() bool { return r.Ready() != ready })
-		k.waitReady(r)
-	}
-	for range 3 {
-		if cause := receive(t, "the end of a context", b.ended); !errors.Is(cause, consumer.ErrConnectionLost) {
-			t.Errorf("a context ended because of %v", cause)
+	onBothOver(t, func(t *testing.T, k *kit, w *wires) {
+		b := newBlocker()
+		r := run(k, b.handle, consumer.Config{Workers: 3})
+		k.publish(texts(9)...)
+		for range 3 {
+			receive(t, "a handler", b.began)
 		}
-	}
-	never(t, "more than 3 handlers", 300*time.Millisecond, func() bool { _, most, _ := b.count(); return most > 3 })
-	b.say(1, consumer.Ack())
-	b.say(1, consumer.Error(errors.New("no")))
-	b.say(1, consumer.Retry(nil))
-	lost := waitFor[monitoring.Lost](k, 3)
-	outcomes := map[string]int{}
-	for _, e := range lost {
-		outcomes[e.Outcome]++
-	}
-	if outcomes["ack"] != 1 || outcomes["error"] != 1 || outcomes["retry"] != 1 {
-		t.Errorf("lost: %v", outcomes)
-	}
-	b.say(9, consumer.Ack())
-	eventually(t, "all acked", func() bool { return len(of[monitoring.Acked](k.events)) == 9 })
-	if _, most, _ := b.count(); most > 3 {
-		t.Errorf("%d handlers ran at once", most)
-	}
-	if n := k.ready(topology.ErrorQueue(k.queue)); n != 0 {
-		t.Errorf("%d messages are in the error queue", n)
-	}
+		for range 3 {
+			ready := r.Ready()
+			w.cut()
+			eventually(t, "another Ready", func() bool { return r.Ready() != ready })
+			k.waitReady(r)
+		}
+		for range 3 {
+			if cause := receive(t, "the end of a context", b.ended); !errors.Is(cause, consumer.ErrConnectionLost) {
+				t.Errorf("a context ended because of %v", cause)
+			}
+		}
+		never(t, "more than 3 handlers", 300*time.Millisecond, func() bool { _, most, _ := b.count(); return most > 3 })
+		b.say(1, consumer.Ack())
+		b.say(1, consumer.Error(errors.New("no")))
+		b.say(1, consumer.Retry(nil))
+		lost := waitFor[monitoring.Lost](k, 3)
+		outcomes := map[string]int{}
+		for _, e := range lost {
+			outcomes[e.Outcome]++
+		}
+		if outcomes["ack"] != 1 || outcomes["error"] != 1 || outcomes["retry"] != 1 {
+			t.Errorf("lost: %v", outcomes)
+		}
+		b.say(9, consumer.Ack())
+		eventually(t, "all acked", func() bool { return len(of[monitoring.Acked](k.events)) == 9 })
+		if _, most, _ := b.count(); most > 3 {
+			t.Errorf("%d handlers ran at once", most)
+		}
+		if n := k.ready(topology.ErrorQueue(k.queue)); n != 0 {
+			t.Errorf("%d messages are in the error queue", n)
+		}
+	})
 }
 
 // unsteady is a handler that takes its time, fails now and then, and does not always look at its context.
@@ -123,127 +123,127 @@ func unsteady(l *ledger) consumer.Handler[[]byte] {
 // PEER-BUGS (16): a hundred reconnects under load. Nothing is lost, and TestMain finds no goroutine left.
 func TestHundredReconnects(t *testing.T) {
 	t.Parallel()
-	const workers, messages, cuts = 5, 3000, 100
-	w := newWires()
-	k := newKitOver(t, w)
-	l := newLedger()
-	r := run(k, unsteady(l), consumer.Config{Workers: workers, Prefetch: 20, Retry: retry.Fixed(5, 300*time.Millisecond)})
-	list := texts(messages)
-	for i := range cuts {
-		k.publish(list[i*messages/cuts : (i+1)*messages/cuts]...)
-		k.waitReady(r)
-		ready := r.Ready()
-		nap(t.Context(), 60*time.Millisecond)
-		if w.cut() > 0 {
-			eventually(t, "another Ready", func() bool { return r.Ready() != ready })
+	onBothOver(t, func(t *testing.T, k *kit, w *wires) {
+		const workers, messages, cuts = 5, 3000, 100
+		l := newLedger()
+		r := run(k, unsteady(l), consumer.Config{Workers: workers, Prefetch: 20, Retry: retry.Fixed(5, 300*time.Millisecond)})
+		list := texts(messages)
+		for i := range cuts {
+			k.publish(list[i*messages/cuts : (i+1)*messages/cuts]...)
+			k.waitReady(r)
+			ready := r.Ready()
+			nap(t.Context(), 60*time.Millisecond)
+			if w.cut() > 0 {
+				eventually(t, "another Ready", func() bool { return r.Ready() != ready })
+			}
 		}
-	}
-	l.settled(k, messages, 2*time.Minute)
-	if n := len(of[monitoring.ConsumerReady](k.events)); n <= cuts/2 {
-		t.Errorf("only %d reconnects", n)
-	}
-	if l.highest() > workers {
-		t.Errorf("%d handlers ran at once", l.highest())
-	}
-	must(t, r.stop())
+		l.settled(k, messages, 2*time.Minute)
+		if n := len(of[monitoring.ConsumerReady](k.events)); n <= cuts/2 {
+			t.Errorf("only %d reconnects", n)
+		}
+		if l.highest() > workers {
+			t.Errorf("%d handlers ran at once", l.highest())
+		}
+		must(t, r.stop())
+	})
 }
 
 // PEER-BUGS (3): the connection is cut at every step of the protocol, after so many bytes received, or sent.
 func TestCutAtEveryStep(t *testing.T) {
 	t.Parallel()
-	const stride, until = 97, 3000
-	w := newWires()
-	at := 0
-	w.dialled = func(one *wire) {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		switch at++; {
-		case at*stride/2 > until:
-		case at%2 == 0:
-			one.cutAt.Store(int64(at * stride / 2))
-		default:
-			one.cutAt.Store(-int64(at * stride / 2))
+	onBothOver(t, func(t *testing.T, k *kit, w *wires) {
+		const stride, until = 97, 3000
+		at := 0
+		w.dialled = func(one *wire) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			switch at++; {
+			case at*stride/2 > until:
+			case at%2 == 0:
+				one.cutAt.Store(int64(at * stride / 2))
+			default:
+				one.cutAt.Store(-int64(at * stride / 2))
+			}
 		}
-	}
-	k := newKitOver(t, w)
-	l := newLedger()
-	c := newConsumer(k, unsteady(l), consumer.Config{Prefetch: 20, Retry: retry.Fixed(5, 300*time.Millisecond)})
-	_, err := k.channel().QueueDeclare(c.Plan().Main.Name, true, false, false, false, c.Plan().Main.Args)
-	must(t, err)
-	_, err = k.channel().QueueDeclare(c.Plan().Error.Name, true, false, false, false, c.Plan().Error.Args)
-	must(t, err)
-	r := start(k, c)
-	messages := 0
-	for ; ; messages += 10 { // until all the cuts are over
-		w.mu.Lock()
-		over := at*stride/2 > until
-		w.mu.Unlock()
-		if over {
-			break
+		l := newLedger()
+		c := newConsumer(k, unsteady(l), consumer.Config{Prefetch: 20, Retry: retry.Fixed(5, 300*time.Millisecond)})
+		_, err := k.channel().QueueDeclare(c.Plan().Main.Name, true, false, false, false, c.Plan().Main.Args)
+		must(t, err)
+		_, err = k.channel().QueueDeclare(c.Plan().Error.Name, true, false, false, false, c.Plan().Error.Args)
+		must(t, err)
+		r := start(k, c)
+		messages := 0
+		for ; ; messages += 10 { // until all the cuts are over
+			w.mu.Lock()
+			over := at*stride/2 > until
+			w.mu.Unlock()
+			if over {
+				break
+			}
+			list := texts(messages + 10)
+			k.publish(list[messages:]...)
+			nap(t.Context(), 50*time.Millisecond)
 		}
-		list := texts(messages + 10)
-		k.publish(list[messages:]...)
-		nap(t.Context(), 50*time.Millisecond)
-	}
-	l.settled(k, messages, 2*time.Minute)
-	must(t, r.stop())
+		l.settled(k, messages, 2*time.Minute)
+		must(t, r.stop())
+	})
 }
 
 // The broker cannot be reached when Run begins; Run waits.
 func TestUnreachableAtStart(t *testing.T) {
 	t.Parallel()
-	w := newWires()
-	w.unplug()
-	k := newKitOver(t, w)
-	b := newBlocker()
-	b.say(1, consumer.Ack())
-	c := newConsumer(k, b.handle, consumer.Config{})
-	if err := c.Health(); !errors.Is(err, consumer.ErrNotRunning) {
-		t.Errorf("before Run Health is %v", err)
-	}
-	r := start(k, c)
-	eventually(t, "a reason in Health", func() bool {
-		err := r.Health()
-		return errors.Is(err, consumer.ErrNotReady) && len(of[monitoring.DialFailed](k.events)) > 0
+	onBothOver(t, func(t *testing.T, k *kit, w *wires) {
+		w.unplug()
+		b := newBlocker()
+		b.say(1, consumer.Ack())
+		c := newConsumer(k, b.handle, consumer.Config{})
+		if err := c.Health(); !errors.Is(err, consumer.ErrNotRunning) {
+			t.Errorf("before Run Health is %v", err)
+		}
+		r := start(k, c)
+		eventually(t, "a reason in Health", func() bool {
+			err := r.Health()
+			return errors.Is(err, consumer.ErrNotReady) && len(of[monitoring.DialFailed](k.events)) > 0
+		})
+		w.plug()
+		k.waitReady(r)
+		must(t, r.Health())
+		k.publish(text("a", "x"))
+		eventually(t, "the end of a", func() bool { return k.events.endings("a") == "Acked 1" })
+		must(t, r.stop())
+		if err := r.Health(); !errors.Is(err, consumer.ErrNotRunning) {
+			t.Errorf("after Run Health is %v", err)
+		}
 	})
-	w.plug()
-	k.waitReady(r)
-	must(t, r.Health())
-	k.publish(text("a", "x"))
-	eventually(t, "the end of a", func() bool { return k.events.endings("a") == "Acked 1" })
-	must(t, r.stop())
-	if err := r.Health(); !errors.Is(err, consumer.ErrNotRunning) {
-		t.Errorf("after Run Health is %v", err)
-	}
 }
 
 // A long handler on a bad network: the broker counts each delivery that ends with the connection, as it counts crashes.
 // But this process has survived them all.
 func TestLossesAreNoCrashes(t *testing.T) {
 	t.Parallel()
-	const cuts = 13
-	w := newWires()
-	k := newKitOver(t, w)
-	attempts := make(chan int, 100)
-	r := run(k, func(ctx context.Context, m consumer.Message[[]byte]) consumer.Outcome {
-		attempts <- m.Attempt
-		if len(of[monitoring.ConsumerLost](k.events)) < cuts {
-			<-ctx.Done()
+	onBothOver(t, func(t *testing.T, k *kit, w *wires) {
+		const cuts = 13
+		attempts := make(chan int, 100)
+		r := run(k, func(ctx context.Context, m consumer.Message[[]byte]) consumer.Outcome {
+			attempts <- m.Attempt
+			if len(of[monitoring.ConsumerLost](k.events)) < cuts {
+				<-ctx.Done()
+			}
+			return consumer.Ack()
+		}, consumer.Config{})
+		k.publish(texts(1)...)
+		for range cuts {
+			k.waitReady(r)
+			ready := r.Ready()
+			if n := receive(t, "the handler", attempts); n != 1 {
+				t.Errorf("it is attempt %d", n)
+			}
+			w.cut()
+			eventually(t, "another Ready", func() bool { return r.Ready() != ready })
 		}
-		return consumer.Ack()
-	}, consumer.Config{})
-	k.publish(texts(1)...)
-	for range cuts {
-		k.waitReady(r)
-		ready := r.Ready()
-		if n := receive(t, "the handler", attempts); n != 1 {
-			t.Errorf("it is attempt %d", n)
+		eventually(t, "its end", func() bool { return len(of[monitoring.Acked](k.events)) == 1 })
+		if e := of[monitoring.Errored](k.events); len(e) > 0 {
+			t.Errorf("%s went to the error queue: %s, %v", e[0].MessageID, e[0].Reason, e[0].Err)
 		}
-		w.cut()
-		eventually(t, "another Ready", func() bool { return r.Ready() != ready })
-	}
-	eventually(t, "its end", func() bool { return len(of[monitoring.Acked](k.events)) == 1 })
-	if e := of[monitoring.Errored](k.events); len(e) > 0 {
-		t.Errorf("%s went to the error queue: %s, %v", e[0].MessageID, e[0].Reason, e[0].Err)
-	}
+	})
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/warren-mq/warren/consumer"
+	"github.com/warren-mq/warren/internal/brokers"
 	"github.com/warren-mq/warren/internal/rabbitmq"
 	"github.com/warren-mq/warren/monitoring"
 	"github.com/warren-mq/warren/retry"
@@ -49,7 +50,7 @@ func TestBrokerFaults(t *testing.T) {
 // newNodeKit connects to a node that may go away: what cannot be cleaned up goes with it.
 func newNodeKit(t *testing.T, node *rabbitmq.Node) *kit {
 	t.Helper()
-	return newKitAtOver(t, node.URL(), newWires())
+	return newKitOver(t, newWires(brokers.At(node.URL())))
 }
 
 // testFaultUnderLoad lets a fault happen while messages are handled, retried and moved.
@@ -82,7 +83,7 @@ func testFaultUnderLoad(t *testing.T, node *rabbitmq.Node, fault func()) {
 
 // The broker takes a message back from a handler that takes too long for it.
 func testConsumerTimeoutAt(t *testing.T, url string) {
-	k := newKitAtOver(t, url, newWires())
+	k := newKitOver(t, newWires(brokers.At(url)))
 	b := newBlocker()
 	r := run(k, b.handle, consumer.Config{Workers: 1, ConsumerTimeout: time.Hour})
 	ready := r.Ready()

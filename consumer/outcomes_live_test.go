@@ -136,63 +136,64 @@ func deferOnce(err func() error) consumer.Handler[[]byte] {
 
 func TestEveryOutcome(t *testing.T) {
 	t.Parallel()
-	k := newKit(t)
-	all := outcomes()
-	run(k, func(ctx context.Context, m message) consumer.Outcome { return all[m.ID].handler(ctx, m) }, consumer.Config{
-		Workers: 16, Retry: retry.Fixed(1, 200*time.Millisecond), Timeout: 300 * time.Millisecond,
-	})
-	for id := range all {
-		k.publish(text(id, "body of "+id))
-	}
-	for id, want := range all {
-		eventually(t, fmt.Sprintf("%s to end as %s", id, want.endings), func() bool { return len(k.events.endings(id)) >= len(want.endings) })
-	}
-	entries := map[string]amqp.Delivery{}
-	wanted := 0
-	for _, want := range all {
-		if want.reason != "" {
-			wanted++
+	onBoth(t, func(t *testing.T, k *kit) {
+		all := outcomes()
+		run(k, func(ctx context.Context, m message) consumer.Outcome { return all[m.ID].handler(ctx, m) }, consumer.Config{
+			Workers: 16, Retry: retry.Fixed(1, 200*time.Millisecond), Timeout: 300 * time.Millisecond,
+		})
+		for id := range all {
+			k.publish(text(id, "body of "+id))
 		}
-	}
-	for _, d := range k.take(topology.ErrorQueue(k.queue), wanted) {
-		entries[d.MessageId] = d
-	}
-	for id, want := range all {
-		if got := k.events.endings(id); got != want.endings {
-			t.Errorf("%s: it ends as %s, want %s", id, got, want.endings)
+		for id, want := range all {
+			eventually(t, fmt.Sprintf("%s to end as %s", id, want.endings), func() bool { return len(k.events.endings(id)) >= len(want.endings) })
 		}
-		if got := k.events.failure(id); got != want.failure {
-			t.Errorf("%s: the failure is %q, want %q", id, got, want.failure)
-		}
-		d, ok := entries[id]
-		if ok != (want.reason != "") {
-			t.Errorf("%s: it is in the error queue: %v", id, ok)
-		}
-		if !ok {
-			continue
-		}
-		if string(d.Body) != "body of "+id {
-			t.Errorf("%s: the body has become %q", id, d.Body)
-		}
-		for name, want := range map[string]any{
-			"warren-reason": string(want.reason), "warren-error": want.text, "warren-attempts": want.attempts,
-		} {
-			if got := d.Headers[name]; got != want {
-				t.Errorf("%s: %s is %v, want %v", id, name, got, want)
+		entries := map[string]amqp.Delivery{}
+		wanted := 0
+		for _, want := range all {
+			if want.reason != "" {
+				wanted++
 			}
 		}
-		if stack, _ := d.Headers["warren-stack"].(string); (stack != "") != (want.failure == panicked) {
-			t.Errorf("%s: the stack is %q", id, stack)
+		for _, d := range k.take(topology.ErrorQueue(k.queue), wanted) {
+			entries[d.MessageId] = d
 		}
-	}
-	if n := k.ready(k.queue); n != 0 {
-		t.Errorf("%d messages are left in the main queue", n)
-	}
-	for _, wrong := range []int{len(of[monitoring.HeaderIgnored](k.events)), len(of[monitoring.SettleFailed](k.events)), len(of[monitoring.Lost](k.events))} {
-		if wrong > 0 {
-			t.Errorf("events that should not be: %v", k.events.kinds())
+		for id, want := range all {
+			if got := k.events.endings(id); got != want.endings {
+				t.Errorf("%s: it ends as %s, want %s", id, got, want.endings)
+			}
+			if got := k.events.failure(id); got != want.failure {
+				t.Errorf("%s: the failure is %q, want %q", id, got, want.failure)
+			}
+			d, ok := entries[id]
+			if ok != (want.reason != "") {
+				t.Errorf("%s: it is in the error queue: %v", id, ok)
+			}
+			if !ok {
+				continue
+			}
+			if string(d.Body) != "body of "+id {
+				t.Errorf("%s: the body has become %q", id, d.Body)
+			}
+			for name, want := range map[string]any{
+				"warren-reason": string(want.reason), "warren-error": want.text, "warren-attempts": want.attempts,
+			} {
+				if got := d.Headers[name]; got != want {
+					t.Errorf("%s: %s is %v, want %v", id, name, got, want)
+				}
+			}
+			if stack, _ := d.Headers["warren-stack"].(string); (stack != "") != (want.failure == panicked) {
+				t.Errorf("%s: the stack is %q", id, stack)
+			}
 		}
-	}
+		if n := k.ready(k.queue); n != 0 {
+			t.Errorf("%d messages are left in the main queue", n)
+		}
+		for _, wrong := range []int{len(of[monitoring.HeaderIgnored](k.events)), len(of[monitoring.SettleFailed](k.events)), len(of[monitoring.Lost](k.events))} {
+			if wrong > 0 {
+				t.Errorf("events that should not be: %v", k.events.kinds())
+			}
+		}
+	})
 }
 
 // failure returns how the first delivery of a message failed, as its ending tells.
@@ -224,62 +225,63 @@ func (e *events) kinds() map[string]int {
 // What a message carries from one attempt to the next, exactly, and what the events say of it.
 func TestWhatARetryCarries(t *testing.T) {
 	t.Parallel()
-	k := newKit(t)
-	seen := make(chan message, 10)
-	began := time.Now()
-	run(k, func(_ context.Context, m message) consumer.Outcome {
-		seen <- m
-		switch m.Attempt {
-		case 1:
-			return consumer.Retry(errBank)
-		case 2:
-			return consumer.Retry(nil)
-		}
-		return consumer.Ack()
-	}, consumer.Config{Retry: retry.Steps(100*time.Millisecond, 200*time.Millisecond)})
-	k.publish(amqp.Publishing{Body: []byte("x"), Headers: amqp.Table{"trace": "abc"}})
+	onBoth(t, func(t *testing.T, k *kit) {
+		seen := make(chan message, 10)
+		began := time.Now()
+		run(k, func(_ context.Context, m message) consumer.Outcome {
+			seen <- m
+			switch m.Attempt {
+			case 1:
+				return consumer.Retry(errBank)
+			case 2:
+				return consumer.Retry(nil)
+			}
+			return consumer.Ack()
+		}, consumer.Config{Retry: retry.Steps(100*time.Millisecond, 200*time.Millisecond)})
+		k.publish(amqp.Publishing{Body: []byte("x"), Headers: amqp.Table{"trace": "abc"}})
 
-	m := <-seen
-	if m.ID != "" || m.Attempt != 1 || m.Redelivered || m.Exchange != "" || m.Key != k.queue || m.Queue != k.queue || !maps.Equal(m.Headers, map[string]any{"trace": "abc"}) {
-		t.Errorf("attempt 1: %+v", m)
-	}
-	m = <-seen
-	if m.ID == "" || m.Attempt != 2 || m.Exchange != "" || m.Key != k.queue || string(m.Body) != "x" {
-		t.Errorf("attempt 2: %+v", m)
-	}
-	names := ours(m.Headers)
-	if want := []string{
-		"trace", "warren-attempt", "warren-due", "warren-failures", "warren-first-failure", "warren-origin-exchange",
-		"warren-origin-key", "warren-queue",
-	}; !slices.Equal(names, want) {
-		t.Errorf("attempt 2 has the headers %v, want %v", names, want)
-	}
-	due := time.UnixMilli(m.Headers["warren-due"].(int64))
-	if due.Before(began.Add(99*time.Millisecond)) || due.After(time.Now().Add(time.Second)) {
-		t.Errorf("due %v after the start", due.Sub(began))
-	}
-	if m.Headers["warren-attempt"] != int64(2) || m.Headers["warren-queue"] != k.queue || m.Headers["trace"] != "abc" {
-		t.Errorf("attempt 2: %v", m.Headers)
-	}
-	first := m.Headers["warren-first-failure"]
-	third := <-seen
-	if third.Attempt != 3 || third.ID != m.ID || third.Headers["warren-first-failure"] != first {
-		t.Errorf("attempt 3: %+v", third)
-	}
-	failures, _ := third.Headers["warren-failures"].([]any)
-	if len(failures) != 2 || !strings.HasSuffix(failures[0].(string), "attempt 1: returned: the bank is down") ||
-		!strings.HasSuffix(failures[1].(string), "attempt 2: returned") {
-		t.Errorf("failures: %q", failures)
-	}
-	waitFor[monitoring.Acked](k, 1)
-	retried := waitFor[monitoring.Retried](k, 2)
-	if retried[0].MessageID != m.ID || retried[0].Wait != 100*time.Millisecond || retried[0].To != topology.RetryQueue(k.queue, 100*time.Millisecond) ||
-		!errors.Is(retried[0].Err, errBank) || retried[1].Wait != 200*time.Millisecond {
-		t.Errorf("%+v", retried)
-	}
-	if took := time.Since(began); took < 300*time.Millisecond {
-		t.Errorf("three attempts within %v", took)
-	}
+		m := <-seen
+		if m.ID != "" || m.Attempt != 1 || m.Redelivered || m.Exchange != "" || m.Key != k.queue || m.Queue != k.queue || !maps.Equal(m.Headers, map[string]any{"trace": "abc"}) {
+			t.Errorf("attempt 1: %+v", m)
+		}
+		m = <-seen
+		if m.ID == "" || m.Attempt != 2 || m.Exchange != "" || m.Key != k.queue || string(m.Body) != "x" {
+			t.Errorf("attempt 2: %+v", m)
+		}
+		names := ours(m.Headers)
+		if want := []string{
+			"trace", "warren-attempt", "warren-due", "warren-failures", "warren-first-failure", "warren-origin-exchange",
+			"warren-origin-key", "warren-queue",
+		}; !slices.Equal(names, want) {
+			t.Errorf("attempt 2 has the headers %v, want %v", names, want)
+		}
+		due := time.UnixMilli(m.Headers["warren-due"].(int64))
+		if due.Before(began.Add(99*time.Millisecond)) || due.After(time.Now().Add(time.Second)) {
+			t.Errorf("due %v after the start", due.Sub(began))
+		}
+		if m.Headers["warren-attempt"] != int64(2) || m.Headers["warren-queue"] != k.queue || m.Headers["trace"] != "abc" {
+			t.Errorf("attempt 2: %v", m.Headers)
+		}
+		first := m.Headers["warren-first-failure"]
+		third := <-seen
+		if third.Attempt != 3 || third.ID != m.ID || third.Headers["warren-first-failure"] != first {
+			t.Errorf("attempt 3: %+v", third)
+		}
+		failures, _ := third.Headers["warren-failures"].([]any)
+		if len(failures) != 2 || !strings.HasSuffix(failures[0].(string), "attempt 1: returned: the bank is down") ||
+			!strings.HasSuffix(failures[1].(string), "attempt 2: returned") {
+			t.Errorf("failures: %q", failures)
+		}
+		waitFor[monitoring.Acked](k, 1)
+		retried := waitFor[monitoring.Retried](k, 2)
+		if retried[0].MessageID != m.ID || retried[0].Wait != 100*time.Millisecond || retried[0].To != topology.RetryQueue(k.queue, 100*time.Millisecond) ||
+			!errors.Is(retried[0].Err, errBank) || retried[1].Wait != 200*time.Millisecond {
+			t.Errorf("%+v", retried)
+		}
+		if took := time.Since(began); took < 300*time.Millisecond {
+			t.Errorf("three attempts within %v", took)
+		}
+	})
 }
 
 // ours lists the names of headers but for the broker's, sorted.
@@ -290,48 +292,49 @@ func ours(headers map[string]any) []string {
 // Immediate runs a Retry again in the process: one attempt, one timeout, one ending.
 func TestImmediate(t *testing.T) {
 	t.Parallel()
-	k := newKit(t)
-	var mu sync.Mutex
-	runs := map[string][]int{}
-	run(k, func(ctx context.Context, m message) consumer.Outcome {
-		mu.Lock()
-		runs[m.ID] = append(runs[m.ID], m.Attempt)
-		n := len(runs[m.ID])
-		mu.Unlock()
-		switch {
-		case m.ID == "third time" && n == 3, m.ID == "never" && m.Attempt == 2:
-			return consumer.Ack()
-		case m.ID == "panics":
-			panic("boom")
-		case m.ID == "error":
-			return consumer.Error(errBank)
-		case m.ID == "after":
-			return consumer.RetryAfter(time.Millisecond, errBank)
-		case m.ID == "slow":
-			<-ctx.Done()
-		case m.ID == "goexit":
-			runtime.Goexit()
+	onBoth(t, func(t *testing.T, k *kit) {
+		var mu sync.Mutex
+		runs := map[string][]int{}
+		run(k, func(ctx context.Context, m message) consumer.Outcome {
+			mu.Lock()
+			runs[m.ID] = append(runs[m.ID], m.Attempt)
+			n := len(runs[m.ID])
+			mu.Unlock()
+			switch {
+			case m.ID == "third time" && n == 3, m.ID == "never" && m.Attempt == 2:
+				return consumer.Ack()
+			case m.ID == "panics":
+				panic("boom")
+			case m.ID == "error":
+				return consumer.Error(errBank)
+			case m.ID == "after":
+				return consumer.RetryAfter(time.Millisecond, errBank)
+			case m.ID == "slow":
+				<-ctx.Done()
+			case m.ID == "goexit":
+				runtime.Goexit()
+			}
+			return consumer.Retry(errBank)
+		}, consumer.Config{Immediate: 2, Timeout: 300 * time.Millisecond, Retry: retry.Fixed(1, 100*time.Millisecond), Workers: 8})
+		for id, want := range map[string]struct {
+			endings string
+			runs    []int
+		}{
+			"third time": {"Acked 1", []int{1, 1, 1}},
+			"never":      {"Retried 1, Acked 2", []int{1, 1, 1, 2}},
+			"panics":     {"Retried 1, Errored 2", []int{1, 1, 1, 2}},
+			"error":      {"Errored 1", []int{1}},
+			"after":      {"Retried 1, Errored 2", []int{1, 2}},
+			"slow":       {"Retried 1, Errored 2", []int{1, 2}},
+			"goexit":     {"Retried 1, Errored 2", []int{1, 2}},
+		} {
+			k.publish(text(id, ""))
+			eventually(t, id+" to end as "+want.endings, func() bool { return k.events.endings(id) == want.endings })
+			mu.Lock()
+			if !slices.Equal(runs[id], want.runs) {
+				t.Errorf("%s: it ran as attempt %v, want %v", id, runs[id], want.runs)
+			}
+			mu.Unlock()
 		}
-		return consumer.Retry(errBank)
-	}, consumer.Config{Immediate: 2, Timeout: 300 * time.Millisecond, Retry: retry.Fixed(1, 100*time.Millisecond), Workers: 8})
-	for id, want := range map[string]struct {
-		endings string
-		runs    []int
-	}{
-		"third time": {"Acked 1", []int{1, 1, 1}},
-		"never":      {"Retried 1, Acked 2", []int{1, 1, 1, 2}},
-		"panics":     {"Retried 1, Errored 2", []int{1, 1, 1, 2}},
-		"error":      {"Errored 1", []int{1}},
-		"after":      {"Retried 1, Errored 2", []int{1, 2}},
-		"slow":       {"Retried 1, Errored 2", []int{1, 2}},
-		"goexit":     {"Retried 1, Errored 2", []int{1, 2}},
-	} {
-		k.publish(text(id, ""))
-		eventually(t, id+" to end as "+want.endings, func() bool { return k.events.endings(id) == want.endings })
-		mu.Lock()
-		if !slices.Equal(runs[id], want.runs) {
-			t.Errorf("%s: it ran as attempt %v, want %v", id, runs[id], want.runs)
-		}
-		mu.Unlock()
-	}
+	})
 }

@@ -14,23 +14,24 @@ import (
 // Resume would wait for ever for what is there already.
 func TestPauseWhileTheFirstMessageComes(t *testing.T) {
 	t.Parallel()
-	k := newKit(t)
-	r := run(k, func(context.Context, consumer.Message[[]byte]) consumer.Outcome { return consumer.Ack() }, consumer.Config{})
-	k.publish(texts(500)...)
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	defer cancel()
-	for i := range 300 {
-		// Resumed while it is about to pause.
-		short, cancel := context.WithTimeout(ctx, time.Duration(i%30)*100*time.Microsecond)
-		_ = r.Pause(short)
-		cancel()
-		must(t, r.Resume(ctx))
-		k.publish(texts(3)...)
-	}
-	must(t, r.Pause(ctx))
-	select {
-	case <-r.Ready():
-		t.Error("it is ready while it is paused")
-	default:
-	}
+	onBoth(t, func(t *testing.T, k *kit) {
+		r := run(k, func(context.Context, consumer.Message[[]byte]) consumer.Outcome { return consumer.Ack() }, consumer.Config{})
+		k.publish(texts(500)...)
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		for i := range 300 {
+			// Resumed while it is about to pause.
+			short, cancel := context.WithTimeout(ctx, time.Duration(i%30)*100*time.Microsecond)
+			_ = r.Pause(short)
+			cancel()
+			must(t, r.Resume(ctx))
+			k.publish(texts(3)...)
+		}
+		must(t, r.Pause(ctx))
+		select {
+		case <-r.Ready():
+			t.Error("it is ready while it is paused")
+		default:
+		}
+	})
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/warren-mq/warren/connection"
 	"github.com/warren-mq/warren/consumer"
+	"github.com/warren-mq/warren/internal/brokers"
 	"github.com/warren-mq/warren/monitoring"
 	"github.com/warren-mq/warren/retry"
 	"github.com/warren-mq/warren/topology"
@@ -34,166 +35,171 @@ func TestRetryAfterIsComposed(t *testing.T) {
 	} {
 		t.Run(test.wait.String(), func(t *testing.T) {
 			t.Parallel()
-			if test.wait > 10*time.Second && testing.Short() {
-				t.Skip("it waits for " + test.wait.String())
-			}
-			k := newKit(t)
-			runs := make(chan time.Time, 10)
-			run(k, func(_ context.Context, m message) consumer.Outcome {
-				runs <- time.Now()
-				if m.Attempt == 1 {
-					return consumer.RetryAfter(test.wait, errBank)
+			onBoth(t, func(t *testing.T, k *kit) {
+				if test.wait > 10*time.Second && testing.Short() {
+					t.Skip("it waits for " + test.wait.String())
 				}
-				return consumer.Ack()
-			}, consumer.Config{})
-			k.publish(text("a", "x"))
-			first := <-runs
-			var second time.Time
-			select {
-			case second = <-runs:
-			case <-time.After(test.wait + patience):
-				t.Fatal("it does not run again")
-			}
-			// RabbitMQ's timers, and this machine, may be slow; a second is for them.
-			if took := second.Sub(first); took < test.wait || took > test.most+time.Second {
-				t.Errorf("it ran again after %v", took)
-			}
-			eventually(t, "the end", func() bool { return k.events.endings("a") == "Retried 1, Acked 2" })
-			held := of[monitoring.Held](k.events)
-			t.Logf("it ran again after %v, with %d hops", second.Sub(first), len(held))
-			if len(held) > 25 || test.wait > 2*time.Second && len(held) == 0 {
-				t.Errorf("%d hops", len(held))
-			}
-			for _, h := range held {
-				if h.Attempt != 2 || h.Left <= 0 || h.To == "" {
-					t.Errorf("%+v", h)
+				runs := make(chan time.Time, 10)
+				run(k, func(_ context.Context, m message) consumer.Outcome {
+					runs <- time.Now()
+					if m.Attempt == 1 {
+						return consumer.RetryAfter(test.wait, errBank)
+					}
+					return consumer.Ack()
+				}, consumer.Config{})
+				k.publish(text("a", "x"))
+				first := <-runs
+				var second time.Time
+				select {
+				case second = <-runs:
+				case <-time.After(test.wait + patience):
+					t.Fatal("it does not run again")
 				}
-			}
+				// RabbitMQ's timers, and this machine, may be slow; a second is for them.
+				if took := second.Sub(first); took < test.wait || took > test.most+time.Second {
+					t.Errorf("it ran again after %v", took)
+				}
+				eventually(t, "the end", func() bool { return k.events.endings("a") == "Retried 1, Acked 2" })
+				held := of[monitoring.Held](k.events)
+				t.Logf("it ran again after %v, with %d hops", second.Sub(first), len(held))
+				if len(held) > 25 || test.wait > 2*time.Second && len(held) == 0 {
+					t.Errorf("%d hops", len(held))
+				}
+				for _, h := range held {
+					if h.Attempt != 2 || h.Left <= 0 || h.To == "" {
+						t.Errorf("%+v", h)
+					}
+				}
+			})
 		})
 	}
 }
 
 func TestDeferUsesUpNoAttempt(t *testing.T) {
 	t.Parallel()
-	k := newKit(t)
-	var mu sync.Mutex
-	var attempts []int
-	run(k, func(_ context.Context, m message) consumer.Outcome {
-		mu.Lock()
-		defer mu.Unlock()
-		attempts = append(attempts, m.Attempt)
-		switch len(attempts) {
-		case 1, 2, 4:
-			return consumer.Defer(time.Millisecond, errBank)
-		case 3:
-			return consumer.Retry(errBank)
+	onBoth(t, func(t *testing.T, k *kit) {
+		var mu sync.Mutex
+		var attempts []int
+		run(k, func(_ context.Context, m message) consumer.Outcome {
+			mu.Lock()
+			defer mu.Unlock()
+			attempts = append(attempts, m.Attempt)
+			switch len(attempts) {
+			case 1, 2, 4:
+				return consumer.Defer(time.Millisecond, errBank)
+			case 3:
+				return consumer.Retry(errBank)
+			}
+			return consumer.Ack()
+		}, consumer.Config{Retry: retry.Fixed(1, 50*time.Millisecond)})
+		k.publish(text("a", "x"))
+		eventually(t, "the end", func() bool { return strings.HasSuffix(k.events.endings("a"), "Acked 2") })
+		if got, want := k.events.endings("a"), "Deferred 1, Deferred 1, Retried 1, Deferred 2, Acked 2"; got != want {
+			t.Errorf("it ends as %s, want %s", got, want)
 		}
-		return consumer.Ack()
-	}, consumer.Config{Retry: retry.Fixed(1, 50*time.Millisecond)})
-	k.publish(text("a", "x"))
-	eventually(t, "the end", func() bool { return strings.HasSuffix(k.events.endings("a"), "Acked 2") })
-	if got, want := k.events.endings("a"), "Deferred 1, Deferred 1, Retried 1, Deferred 2, Acked 2"; got != want {
-		t.Errorf("it ends as %s, want %s", got, want)
-	}
-	if !slices.Equal(attempts, []int{1, 1, 1, 2, 2}) {
-		t.Errorf("attempts %v", attempts)
-	}
+		if !slices.Equal(attempts, []int{1, 1, 1, 2, 2}) {
+			t.Errorf("attempts %v", attempts)
+		}
+	})
 }
 
 func TestDeferExpires(t *testing.T) {
 	t.Parallel()
-	k := newKit(t)
-	run(k, func(context.Context, message) consumer.Outcome { return consumer.Defer(50*time.Millisecond, errBank) },
-		consumer.Config{MaxAge: 300 * time.Millisecond, Retry: retry.Fixed(1, 100*time.Millisecond)})
-	k.publish(text("a", "x"))
-	d := k.takeError()
-	if d.Headers["warren-reason"] != "expired" || !strings.Contains(d.Headers["warren-error"].(string), errBank.Error()) {
-		t.Errorf("%v", d.Headers)
-	}
-	eventually(t, "the end", func() bool { return strings.HasSuffix(k.events.endings("a"), ", Errored 1") })
-	if got := k.events.endings("a"); !strings.HasPrefix(got, "Deferred 1, Deferred 1") {
-		t.Errorf("it ends as %s", got)
-	}
+	onBoth(t, func(t *testing.T, k *kit) {
+		run(k, func(context.Context, message) consumer.Outcome { return consumer.Defer(50*time.Millisecond, errBank) },
+			consumer.Config{MaxAge: 300 * time.Millisecond, Retry: retry.Fixed(1, 100*time.Millisecond)})
+		k.publish(text("a", "x"))
+		d := k.takeError()
+		if d.Headers["warren-reason"] != "expired" || !strings.Contains(d.Headers["warren-error"].(string), errBank.Error()) {
+			t.Errorf("%v", d.Headers)
+		}
+		eventually(t, "the end", func() bool { return strings.HasSuffix(k.events.endings("a"), ", Errored 1") })
+		if got := k.events.endings("a"); !strings.HasPrefix(got, "Deferred 1, Deferred 1") {
+			t.Errorf("it ends as %s", got)
+		}
+	})
 }
 
 // PEER-BUGS test 12: one retry queue for each wait, so a long wait does not stand in the way of a short one.
 func TestALongWaitDoesNotDelayAShortOne(t *testing.T) {
 	t.Parallel()
-	k := newKit(t)
-	acked := make(chan time.Time, 1)
-	run(k, func(_ context.Context, m message) consumer.Outcome {
-		switch {
-		case m.ID == "long":
-			return consumer.Retry(errBank) // with Steps, 1 h comes first
-		case m.Attempt == 1:
-			return consumer.RetryAfter(time.Second, errBank)
+	onBoth(t, func(t *testing.T, k *kit) {
+		acked := make(chan time.Time, 1)
+		run(k, func(_ context.Context, m message) consumer.Outcome {
+			switch {
+			case m.ID == "long":
+				return consumer.Retry(errBank) // with Steps, 1 h comes first
+			case m.Attempt == 1:
+				return consumer.RetryAfter(time.Second, errBank)
+			}
+			acked <- time.Now()
+			return consumer.Ack()
+		}, consumer.Config{Retry: retry.Steps(time.Hour, time.Second)})
+		k.publish(text("long", "x"))
+		waitFor[monitoring.Retried](k, 1)
+		k.publish(text("short", "x"))
+		began := time.Now()
+		select {
+		case at := <-acked:
+			if took := at.Sub(began); took < 990*time.Millisecond || took > 5*time.Second {
+				t.Errorf("the short wait took %v", took)
+			}
+		case <-time.After(patience):
+			t.Fatal("the short wait does not end")
 		}
-		acked <- time.Now()
-		return consumer.Ack()
-	}, consumer.Config{Retry: retry.Steps(time.Hour, time.Second)})
-	k.publish(text("long", "x"))
-	waitFor[monitoring.Retried](k, 1)
-	k.publish(text("short", "x"))
-	began := time.Now()
-	select {
-	case at := <-acked:
-		if took := at.Sub(began); took < 990*time.Millisecond || took > 5*time.Second {
-			t.Errorf("the short wait took %v", took)
+		if got := k.events.endings("long"); got != "Retried 1" {
+			t.Errorf("the long one ends as %s", got)
 		}
-	case <-time.After(patience):
-		t.Fatal("the short wait does not end")
-	}
-	if got := k.events.endings("long"); got != "Retried 1" {
-		t.Errorf("the long one ends as %s", got)
-	}
-	if n := k.ready(topology.RetryQueue(k.queue, time.Hour)); n != 1 {
-		t.Errorf("%d messages wait for an hour", n)
-	}
+		if n := k.ready(topology.RetryQueue(k.queue, time.Hour)); n != 1 {
+			t.Errorf("%d messages wait for an hour", n)
+		}
+	})
 }
 
 // The queues of which waits are composed are declared when one is first needed; the policy's at the start. Declaring all
 // of it once more is no contradiction.
 func TestQueuesAreDeclaredWhenNeeded(t *testing.T) {
 	t.Parallel()
-	k := newKit(t)
-	handler := func(_ context.Context, m message) consumer.Outcome {
-		if m.Attempt == 1 {
-			return consumer.RetryAfter(10*time.Second, errBank)
+	onBoth(t, func(t *testing.T, k *kit) {
+		handler := func(_ context.Context, m message) consumer.Outcome {
+			if m.Attempt == 1 {
+				return consumer.RetryAfter(10*time.Second, errBank)
+			}
+			return consumer.Ack()
 		}
-		return consumer.Ack()
-	}
-	cfg := consumer.Config{Retry: retry.Fixed(1, time.Minute)}
-	r := run(k, handler, cfg)
-	plan := r.Plan()
-	for _, q := range plan.Queues() {
-		if !k.exists(q.Name) {
-			t.Errorf("%s is not there", q.Name)
-		}
-	}
-	there := func() (names []string) {
-		for _, rung := range plan.Rungs {
-			if k.exists(rung.Name) {
-				names = append(names, rung.Name)
+		cfg := consumer.Config{Retry: retry.Fixed(1, time.Minute)}
+		r := run(k, handler, cfg)
+		plan := r.Plan()
+		for _, q := range plan.Queues() {
+			if !k.exists(q.Name) {
+				t.Errorf("%s is not there", q.Name)
 			}
 		}
-		return names
-	}
-	if names := there(); len(names) > 0 {
-		t.Errorf("%v are there before anyone needs them", names)
-	}
-	k.publish(text("a", "x"))
-	retried := waitFor[monitoring.Retried](k, 1)
-	if names := there(); !slices.Equal(names, []string{topology.RetryQueue(k.queue, 5*time.Second)}) || retried[0].To != names[0] {
-		t.Errorf("there are %v, and it went to %s", names, retried[0].To)
-	}
-	must(t, r.stop())
-	k.declarePlan(plan) // as another program would
-	if err := run(k, handler, cfg).stop(); err != nil {
-		t.Error(err)
-	}
-	if failed := of[monitoring.SettleFailed](k.events); len(failed) > 0 {
-		t.Errorf("it is no failure to declare a queue when it is first needed: %v", failed[0].Err)
-	}
+		there := func() (names []string) {
+			for _, rung := range plan.Rungs {
+				if k.exists(rung.Name) {
+					names = append(names, rung.Name)
+				}
+			}
+			return names
+		}
+		if names := there(); len(names) > 0 {
+			t.Errorf("%v are there before anyone needs them", names)
+		}
+		k.publish(text("a", "x"))
+		retried := waitFor[monitoring.Retried](k, 1)
+		if names := there(); !slices.Equal(names, []string{topology.RetryQueue(k.queue, 5*time.Second)}) || retried[0].To != names[0] {
+			t.Errorf("there are %v, and it went to %s", names, retried[0].To)
+		}
+		must(t, r.stop())
+		k.declarePlan(plan) // as another program would
+		if err := run(k, handler, cfg).stop(); err != nil {
+			t.Error(err)
+		}
+		if failed := of[monitoring.SettleFailed](k.events); len(failed) > 0 {
+			t.Errorf("it is no failure to declare a queue when it is first needed: %v", failed[0].Err)
+		}
+	})
 }
 
 // policyChild consumes a queue with a policy until its standard input ends.
@@ -239,10 +245,10 @@ func failFirst(_ context.Context, m message) consumer.Outcome {
 // the old one knows.
 func TestTwoProcessesWithTwoPolicies(t *testing.T) {
 	t.Parallel()
-	k := newKit(t)
+	k := newKit(t, brokers.RabbitMQ(t))
 	begin := func(policy string) (stop func() error) {
 		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), childVariable+"=policy", "QUEUE="+k.queue, "POLICY="+policy, "BROKER="+k.url)
+		cmd.Env = append(os.Environ(), childVariable+"=policy", "QUEUE="+k.queue, "POLICY="+policy, "BROKER="+k.broker.URL)
 		var said strings.Builder
 		cmd.Stderr = &said
 		stdin, err := cmd.StdinPipe()
