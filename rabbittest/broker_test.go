@@ -33,6 +33,27 @@ func channel(tb testing.TB, b *rabbittest.Broker) *amqp.Channel {
 	return ch
 }
 
+// in runs a test in a bubble, with a broker.
+func in(t *testing.T, f func(t *testing.T, b *rabbittest.Broker)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) { f(t, rabbittest.New(t)) })
+}
+
+// declare declares a durable queue.
+func declare(tb testing.TB, ch *amqp.Channel, name string, args amqp.Table) {
+	tb.Helper()
+	_, err := ch.QueueDeclare(name, true, false, false, false, args)
+	must(tb, err)
+}
+
+// consume subscribes.
+func consume(tb testing.TB, ch *amqp.Channel, queue string) <-chan amqp.Delivery {
+	tb.Helper()
+	deliveries, err := ch.Consume(queue, queue, false, false, false, false, nil)
+	must(tb, err)
+	return deliveries
+}
+
 func TestThreeRetriesAnHourApart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := rabbittest.New(t)

@@ -26,7 +26,7 @@ type faults struct {
 // times says how often something shall happen: negative is always.
 type times int
 
-// Always, for [Broker.RefuseDials] and its like, means until it is called again with 0.
+// Always stands for any number of times: see [Broker.RefuseDials].
 const Always = -1
 
 // take counts one, and tells whether it shall happen.

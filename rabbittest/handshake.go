@@ -2,7 +2,6 @@ package rabbittest
 
 import (
 	"io"
-	"strconv"
 	"strings"
 	"time"
 
@@ -100,7 +99,7 @@ func (s stage) String() string {
 func (c *conn) logIn(m *wire.ConnectionStartOk) {
 	c.properties = m.ClientProperties
 	var user, password string
-	ok := false
+	var ok bool
 	switch m.Mechanism {
 	case "PLAIN":
 		user, password, ok = plain(m.Response)
@@ -208,12 +207,4 @@ func (c *conn) clientName() string {
 	v, _ := c.properties.Get("connection_name")
 	name, _ := v.(string)
 	return name
-}
-
-// quoteName writes a connection for people.
-func (c *conn) quoteName() string {
-	if name := c.clientName(); name != "" {
-		return c.name + " " + strconv.Quote(name)
-	}
-	return c.name
 }

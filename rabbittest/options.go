@@ -10,9 +10,9 @@ import (
 
 // The versions of RabbitMQ that a [Broker] can play.
 const (
-	V3_10 = "3.10" //nolint:revive // the version's own name
-	V4_0  = "4.0"  //nolint:revive // the version's own name
-	V4_3  = "4.3"  //nolint:revive // the version's own name
+	V3_10 = "3.10"
+	V4_0  = "4.0"
+	V4_3  = "4.3"
 )
 
 // Options say what a broker is like. The zero value is RabbitMQ 4.3 as it comes, with three differences that make tests

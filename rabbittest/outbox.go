@@ -42,13 +42,7 @@ func (o *outbox) end() {
 	o.wake.Signal()
 }
 
-// discard forgets what has not been sent.
-func (o *outbox) discard() {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.bytes = nil
-}
-
+// pause stops sending, or goes on.
 func (o *outbox) pause(on bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -65,7 +59,7 @@ func (o *outbox) empty() bool {
 
 // send is the goroutine: it sends until the end, and then closes the connection, which ends the reader, too.
 func (o *outbox) send() {
-	defer o.net.Close()
+	defer func() { _ = o.net.Close() }()
 	for {
 		o.mu.Lock()
 		for (len(o.bytes) == 0 || o.paused) && !o.ends {

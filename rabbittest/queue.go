@@ -26,9 +26,9 @@ func (b *Broker) QueueIn(vhost, name string) Queue { return Queue{broker: b, vho
 func (q Queue) Name() string { return q.name }
 
 // state returns a copy of all that the queue has.
-func (q Queue) state() (s engine.QueueState, ok bool) {
-	q.broker.node.Look(func() { s, ok = q.broker.node.Queue(q.vhost, q.name) })
-	return s, ok
+func (q Queue) state() (s engine.QueueState) {
+	q.broker.node.Look(func() { s, _ = q.broker.node.Queue(q.vhost, q.name) })
+	return s
 }
 
 // count returns how many messages there are of each kind, or −1 for a queue that does not exist.
@@ -73,8 +73,7 @@ func (q Queue) Messages() []Message {
 
 // Arguments returns what the queue was declared with.
 func (q Queue) Arguments() map[string]any {
-	s, _ := q.state()
-	return goTable(s.Arguments)
+	return goTable(q.state().Arguments)
 }
 
 // Consumer is a copy of a subscription.
@@ -91,8 +90,7 @@ type Consumer struct {
 // Consumers returns the queue's subscriptions, those whose turn is next first.
 func (q Queue) Consumers() []Consumer {
 	var all []Consumer
-	s, _ := q.state()
-	for _, c := range s.Consumers {
+	for _, c := range q.state().Consumers {
 		all = append(all, Consumer{
 			Tag: c.Tag, Priority: int(c.Priority), Prefetch: c.Prefetch, Unacked: c.Unacked, NoAck: c.NoAck, Exclusive: c.Exclusive, Active: c.Active,
 		})
