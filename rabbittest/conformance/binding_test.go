@@ -166,6 +166,12 @@ var binding = section{"bind and unbind", []row{
 		e.put(x, "k", "a")
 		return e.drain(q)
 	}},
+	{name: "a topic with two hashes", want: "no error", run: bound("topic", "#.a.#", nil)},
+	{name: "a topic with three hashes", want: "no error", on: map[string]string{"4.3": "channel 406 PRECONDITION_FAILED - Topic binding key '#.a.#.b.#' uses 3 '#' wildcards, at most 2 are allowed"}, run: bound("topic", "#.a.#.b.#", nil)},
+	{name: "a direct key with three hashes", want: "no error", run: bound("direct", "#.a.#.b.#", nil)},
+	{name: "a topic with hashes inside words", want: "no error", run: bound("topic", "#a.b#.##.c#", nil)},
+	{name: "an exchange by a topic with three hashes", want: "no error", on: map[string]string{"4.3": "channel 406 PRECONDITION_FAILED - Topic binding key '#.#.#' uses 3 '#' wildcards, at most 2 are allowed"}, run: withExchanges(func(ch *channel, x, y string) error { return ch.ExchangeBind(x, "#.#.#", y, false, nil) })},
+	{name: "unbind a topic with three hashes", want: "no error", run: withQueue(func(ch *channel, q string) error { return ch.QueueUnbind(q, "#.#.#", "amq.topic", nil) })},
 	{name: "x-match all", want: "no error", run: match("all")},
 	{name: "x-match any", want: "no error", run: match("any")},
 	{name: "x-match all-with-x", want: "no error", run: match("all-with-x")},

@@ -62,6 +62,12 @@ var commands = []section{
 	exchanges,
 	inUse,
 	binding,
+	routing,
+	headers,
+	publishing,
+	deleting,
+	exclusives,
+	channelModes,
 }
 
 // A broker is what rows run on.

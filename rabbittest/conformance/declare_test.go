@@ -9,7 +9,10 @@ import (
 // once declares a queue.
 func once(f flags, args amqp.Table) func(e *env) string {
 	return func(e *env) string {
-		q := e.queue("q")
+		q := e.name("q")
+		if !f.has(exclusive) { // those go with their connection
+			q = e.queue("q")
+		}
 		return e.try(func(ch *channel) error { return ch.declare(q, f, args) })
 	}
 }

@@ -5,7 +5,10 @@ import amqp "github.com/rabbitmq/amqp091-go"
 // twice declares a queue, and again with other flags and arguments.
 func twice(f flags, args amqp.Table, again flags, argsAgain amqp.Table) func(e *env) string {
 	return func(e *env) string {
-		q := e.queue("q")
+		q := e.name("q")
+		if !f.has(exclusive) {
+			q = e.queue("q")
+		}
 		e.must(e.channel().declare(q, f, args))
 		return e.try(func(ch *channel) error { return ch.declare(q, again, argsAgain) })
 	}
