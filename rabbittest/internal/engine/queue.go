@@ -155,15 +155,25 @@ func (q *Queue) pump() {
 		}
 		c := q.taker()
 		if c == nil {
-			if e.fresh {
-				e.fresh = false
-				continue // its TTL may be 0
+			if q.unwanted(e) {
+				continue // a TTL may be 0
 			}
 			break
 		}
 		c.deliver(q.takeNext())
 	}
 	q.setExpiry()
+}
+
+// unwanted notes that nobody takes the next entry, nor any other that may expire. It returns whether that is news.
+func (q *Queue) unwanted(next *entry) bool {
+	news := next.fresh
+	next.fresh = false
+	for e := range q.heads {
+		news = news || e.fresh
+		e.fresh = false
+	}
+	return news
 }
 
 // next is the entry that is taken next, or nil.
