@@ -1,16 +1,19 @@
 package conformance_test
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"net"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/warren-mq/warren/internal/rabbitmq"
+	"github.com/warren-mq/warren/rabbittest"
 )
 
 // versions are the profiles of RabbitMQ that the rows tell apart.
@@ -102,6 +105,38 @@ func TestRabbitMQ(t *testing.T) {
 				})
 			}
 		})
+	}
+}
+
+// TestRabbittest runs the rows on rabbittest as each version, each in a bubble of its own.
+func TestRabbittest(t *testing.T) {
+	for _, version := range versions {
+		t.Run(version, func(t *testing.T) {
+			t.Parallel()
+			for _, s := range sections {
+				t.Run(s.name, func(t *testing.T) {
+					for _, r := range s.rows {
+						t.Run(r.name, func(t *testing.T) {
+							synctest.Test(t, func(t *testing.T) { check(t, inProcess(t, version), r) })
+						})
+					}
+				})
+			}
+		})
+	}
+}
+
+// inProcess starts a rabbittest.
+func inProcess(t *testing.T, version string) broker {
+	t.Helper()
+	b, err := rabbittest.Start(rabbittest.Options{Version: version})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.Close)
+	return broker{
+		version: version,
+		dial:    func() (net.Conn, error) { return b.Dial(context.Background(), "tcp", "broker:5672") },
 	}
 }
 

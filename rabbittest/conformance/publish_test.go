@@ -13,8 +13,8 @@ func published(p amqp.Publishing) func(e *env) string {
 	return withQueue(func(ch *channel, q string) error { return ch.publish("", q, p) })
 }
 
-// expiring publishes with this expiration.
-func expiring(expiration string) func(e *env) string {
+// withExpiration publishes with this expiration.
+func withExpiration(expiration string) func(e *env) string {
 	return published(amqp.Publishing{Expiration: expiration})
 }
 
@@ -55,20 +55,20 @@ var publishing = section{"publish", []row{
 			return ch.PublishWithContext(context.Background(), e.name("x"), "k", false, true, amqp.Publishing{})
 		})
 	}},
-	{name: "expiration 0", want: "no error", run: expiring("0")},
-	{name: "expiration 1000", want: "no error", run: expiring("1000")},
-	{name: "expiration that is no number", want: "channel 406 PRECONDITION_FAILED - invalid expiration 'abc': no_integer", run: expiring("abc")},
-	{name: "expiration -1", want: "channel 406 PRECONDITION_FAILED - invalid expiration '-1': {value_negative,-1}", run: expiring("-1")},
-	{name: "expiration 1.5", want: `channel 406 PRECONDITION_FAILED - invalid expiration '1.5': {leftover_string,".5"}`, run: expiring("1.5")},
-	{name: "expiration 1s", want: `channel 406 PRECONDITION_FAILED - invalid expiration '1s': {leftover_string,"s"}`, run: expiring("1s")},
-	{name: "expiration with a space before", want: "channel 406 PRECONDITION_FAILED - invalid expiration ' 1': no_integer", run: expiring(" 1")},
-	{name: "expiration with a space behind", want: `channel 406 PRECONDITION_FAILED - invalid expiration '1 ': {leftover_string," "}`, run: expiring("1 ")},
-	{name: "expiration with a plus", want: "no error", run: expiring("+1")},
-	{name: "expiration of 2^32", want: "no error", run: expiring("4294967296")},
-	{name: "expiration of ten years", want: "no error", run: expiring("315360000000")},
-	{name: "expiration of ten years and a bit", want: "channel 406 PRECONDITION_FAILED - invalid expiration '315360000001': {value_too_large,315360000001}", run: expiring("315360000001")},
-	{name: "expiration in hex", want: `channel 406 PRECONDITION_FAILED - invalid expiration '0x10': {leftover_string,"x10"}`, run: expiring("0x10")},
-	{name: "expiration with zeros before", want: "no error", run: expiring("0001")},
+	{name: "expiration 0", want: "no error", run: withExpiration("0")},
+	{name: "expiration 1000", want: "no error", run: withExpiration("1000")},
+	{name: "expiration that is no number", want: "channel 406 PRECONDITION_FAILED - invalid expiration 'abc': no_integer", run: withExpiration("abc")},
+	{name: "expiration -1", want: "channel 406 PRECONDITION_FAILED - invalid expiration '-1': {value_negative,-1}", run: withExpiration("-1")},
+	{name: "expiration 1.5", want: `channel 406 PRECONDITION_FAILED - invalid expiration '1.5': {leftover_string,".5"}`, run: withExpiration("1.5")},
+	{name: "expiration 1s", want: `channel 406 PRECONDITION_FAILED - invalid expiration '1s': {leftover_string,"s"}`, run: withExpiration("1s")},
+	{name: "expiration with a space before", want: "channel 406 PRECONDITION_FAILED - invalid expiration ' 1': no_integer", run: withExpiration(" 1")},
+	{name: "expiration with a space behind", want: `channel 406 PRECONDITION_FAILED - invalid expiration '1 ': {leftover_string," "}`, run: withExpiration("1 ")},
+	{name: "expiration with a plus", want: "no error", run: withExpiration("+1")},
+	{name: "expiration of 2^32", want: "no error", run: withExpiration("4294967296")},
+	{name: "expiration of ten years", want: "no error", run: withExpiration("315360000000")},
+	{name: "expiration of ten years and a bit", want: "channel 406 PRECONDITION_FAILED - invalid expiration '315360000001': {value_too_large,315360000001}", run: withExpiration("315360000001")},
+	{name: "expiration in hex", want: `channel 406 PRECONDITION_FAILED - invalid expiration '0x10': {leftover_string,"x10"}`, run: withExpiration("0x10")},
+	{name: "expiration with zeros before", want: "no error", run: withExpiration("0001")},
 	{name: "expiration empty, but there", want: `channel.close 406 "PRECONDITION_FAILED - invalid expiration '': no_integer" 60 40; -`, run: func(e *env) string {
 		r := e.raw()
 		r.method(1, 60, 40, uint16(0), "", e.name("q"), bits(0))
