@@ -11,65 +11,50 @@ type channel struct {
 	conn   *conn
 	number uint16
 
-	publishing *publishing // that is under way
-	closing    bool        // channel.close was sent: all but its answer is ignored
+	closing bool // channel.close was sent: all but its answer is ignored
 }
 
 // channelCommand takes a method of a channel other than 0.
-func (c *conn) channelCommand(number uint16, m wire.Method) {
+func (c *conn) channelCommand(number uint16, m wire.Method, with *content) {
 	ch := c.channels[number]
-	switch m := m.(type) {
-	case *wire.ChannelOpen:
-		c.openChannel(number, m)
-		return
-	case *wire.ChannelClose:
-		if ch == nil {
-			break
-		}
-		if !ch.closing {
-			ch.Channel.Close()
-		}
-		delete(c.channels, number)
-		c.send(number, &wire.ChannelCloseOk{})
-		return
-	case *wire.ChannelCloseOk:
-		if ch == nil {
-			break
-		}
-		if ch.closing {
-			delete(c.channels, number)
-		}
-		return
-	}
+	_, opens := m.(*wire.ChannelOpen)
 	switch {
+	case ch == nil && opens:
+		c.openChannel(number)
 	case ch == nil:
 		c.fail(engine.ConnectionFault(wire.ChannelError, "expected 'channel.open'"), m)
 	case ch.closing:
-	case ch.publishing != nil:
-		c.fail(ch.publishing.unexpected("method"), ch.publishing.method)
+		ch.farewell(m)
+	case opens:
+		c.fail(engine.ConnectionFault(wire.ChannelError, "second 'channel.open' seen"), m)
 	default:
-		if err := ch.command(m); err != nil {
+		if err := ch.command(m, with); err != nil {
 			ch.fail(err, m)
 		}
 	}
 }
 
-func (c *conn) openChannel(number uint16, m wire.Method) {
-	if ch := c.channels[number]; ch != nil {
-		if !ch.closing {
-			c.fail(engine.ConnectionFault(wire.ChannelError, "second 'channel.open' seen"), m)
-		}
-		return
-	}
-	if number > c.channelMax {
+// openChannel opens a channel. RabbitMQ bounds how many there are, and not their numbers.
+func (c *conn) openChannel(number uint16) {
+	if len(c.channels) >= int(c.channelMax) {
 		c.fail(engine.ConnectionFault(wire.NotAllowed,
-			"number of channels opened (%d) has reached the negotiated channel_max (%d)", len(c.channels), c.channelMax), m)
+			"number of channels opened (%d) has reached the negotiated channel_max (%d)", len(c.channels), c.channelMax), nil)
 		return
 	}
 	ch := &channel{conn: c, number: number}
 	ch.Channel = c.engine.Channel(number, ch)
 	c.channels[number] = ch
 	c.send(number, &wire.ChannelOpenOk{})
+}
+
+// farewell takes a method of a channel that is closing: it hears its answer, and answers to the same wish.
+func (ch *channel) farewell(m wire.Method) {
+	switch m.(type) {
+	case *wire.ChannelCloseOk:
+		delete(ch.conn.channels, ch.number)
+	case *wire.ChannelClose:
+		ch.conn.send(ch.number, &wire.ChannelCloseOk{})
+	}
 }
 
 // fail closes the channel, or the connection, with an error that m has caused.
@@ -100,11 +85,10 @@ func (ch *channel) answer(noWait bool, m wire.Method) {
 }
 
 // command carries out a method.
-func (ch *channel) command(m wire.Method) *engine.Error {
+func (ch *channel) command(m wire.Method, with *content) *engine.Error {
 	switch m := m.(type) {
 	case *wire.BasicPublish:
-		ch.begin(m)
-		return nil
+		return ch.publish(m, with)
 	case *wire.BasicAck:
 		return ch.Ack(m.DeliveryTag, m.Multiple)
 	case *wire.BasicNack:
@@ -133,6 +117,11 @@ func (ch *channel) command(m wire.Method) *engine.Error {
 		return ch.answerIf(ch.TxCommit(), false, &wire.TxCommitOk{})
 	case *wire.TxRollback:
 		return ch.answerIf(ch.TxRollback(), false, &wire.TxRollbackOk{})
+	case *wire.ChannelClose:
+		ch.Channel.Close()
+		delete(ch.conn.channels, ch.number)
+		ch.conn.send(ch.number, &wire.ChannelCloseOk{})
+		return nil
 	case *wire.ChannelFlow:
 		if !m.Active {
 			return engine.ConnectionFault(wire.NotImplemented, "active=false")

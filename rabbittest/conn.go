@@ -1,7 +1,6 @@
 package rabbittest
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -24,6 +23,7 @@ const (
 	opening               // waits for open
 	open
 	closing // has sent connection.close and waits for close-ok
+	closed  // has answered connection.close and waits for the end of the stream
 	over    // nothing more is read or sent
 )
 
@@ -34,8 +34,7 @@ type conn struct {
 	out    *outbox
 	name   string // "127.0.0.1:50001 -> 127.0.0.1:5672", as RabbitMQ names connections
 	since  time.Time
-	in     *bufio.Reader
-	frames *wire.Reader // the reader's own, of in
+	frames *wire.Reader // the reader's own
 	client *pipe.Conn   // the client's end, unless it is at the end of a TCP connection
 
 	reading atomic.Bool // everything that came has been handled, and the reader waits for more
@@ -47,28 +46,44 @@ type conn struct {
 	engine     *engine.Conn
 	vhost      string
 	channels   map[uint16]*channel
+	arriving   map[uint16]*content // methods whose content is under way
 	channelMax uint16
 	frameMax   uint32
 	heartbeat  heartbeat
-	pending    []byte // said, and not yet given to out
-	cut        bool   // what is said from now on is not heard
+	patience   *engine.Timer // with a client that is slow to begin or to end
+	pending    []byte        // said, and not yet given to out
+	cut        bool          // what is said from now on is not heard
 	paused     bool
 	deaf       bool // half-open: what comes is not heard, and nothing is said
 	publishes  bool // it has published, so an alarm blocks it
 	blocked    bool // it was told so
 }
 
+// How long a client may take: to open the connection (handshake_timeout), and to end it (CLOSING_TIMEOUT in
+// rabbit_reader, or the heartbeat if that is shorter).
+const (
+	handshakePatience = 10 * time.Second
+	closingPatience   = 30 * time.Second
+)
+
 // serve begins with a connection. The caller holds the lock.
 func (b *Broker) serve(n net.Conn, client *pipe.Conn) {
 	c := &conn{
-		broker: b, net: n, client: client, out: newOutbox(n), since: time.Now(), channels: map[uint16]*channel{},
+		broker: b, net: n, client: client, out: newOutbox(n), since: time.Now(),
+		channels: map[uint16]*channel{}, arriving: map[uint16]*content{},
 		name: fmt.Sprintf("%s -> %s", n.RemoteAddr(), n.LocalAddr()),
 	}
-	c.in = bufio.NewReader(source{c})
-	c.frames = wire.NewReader(c.in, wire.FrameMin)
+	c.frames = wire.NewReader(source{c}, b.settings.profile.FrameMin)
+	c.wait(handshakePatience)
 	b.conns = append(b.conns, c)
 	b.serving.Go(c.out.send)
 	b.serving.Go(c.run)
+}
+
+// wait ends the connection after a time, unless it is called again or the patience is stopped.
+func (c *conn) wait(d time.Duration) {
+	c.patience.Stop()
+	c.patience = c.broker.node.At(time.Now().Add(d), c.sever)
 }
 
 // run reads until the end of the connection, and then takes away what it had.
@@ -79,6 +94,7 @@ func (c *conn) run() {
 	c.broker.node.Do(func() {
 		c.stage = over
 		c.heartbeat.stop()
+		c.patience.Stop()
 		c.closeEngine()
 		c.broker.conns = slices.DeleteFunc(c.broker.conns, func(other *conn) bool { return other == c })
 		c.out.end()
@@ -89,71 +105,123 @@ func (c *conn) run() {
 	})
 }
 
+// read takes frames until the stream ends, or the connection.
 func (c *conn) read() {
 	for {
-		c.waitUntilRead()
 		f, err := c.frames.ReadFrame()
 		var garbage *wire.Error
 		if err != nil && !errors.As(err, &garbage) {
+			c.waitUntilRead() // a broker that stands still does not see the end either
 			return
 		}
-		goOn := false
-		c.broker.node.Do(func() {
-			if garbage != nil {
-				c.garbage(garbage)
+		ended := c.take(func() {
+			if err != nil {
+				c.garbage(err)
 			} else {
 				c.handle(f)
 			}
-			goOn = c.stage != over && garbage == nil
 		})
-		if !goOn {
+		if ended {
+			return
+		}
+		if err != nil { // where the next frame begins is anybody's guess
+			_ = c.frames.Drain()
 			return
 		}
 	}
 }
 
-// waitUntilRead waits while the broker does not read from this connection: it is paused, or an alarm blocks it.
-func (c *conn) waitUntilRead() {
-	_ = c.broker.node.Wait(context.Background(), func() bool {
-		return c.stage == over || c.cut || !c.paused && !c.broker.faults.paused && (c.broker.faults.alarm == "" || !c.publishes)
-	})
+// take calls do with the lock, as soon as the broker reads from this connection, and says whether that is over.
+func (c *conn) take(do func()) bool {
+	for {
+		ended, done := false, false
+		c.broker.node.Do(func() {
+			if done = c.reads(); done && c.stage != over {
+				do()
+			}
+			ended = c.stage == over
+		})
+		if done {
+			return ended
+		}
+		c.waitUntilRead()
+	}
 }
 
-// handle takes a frame.
+// reads tells whether the broker reads from this connection: it does not while it is paused, or an alarm blocks it.
+func (c *conn) reads() bool {
+	return c.stage == over || c.cut || !c.paused && !c.broker.faults.paused && (c.broker.faults.alarm == "" || !c.publishes)
+}
+
+func (c *conn) waitUntilRead() { _ = c.broker.node.Wait(context.Background(), c.reads) }
+
+// handle takes a frame, as rabbit_reader:handle_frame does.
 func (c *conn) handle(f wire.Frame) {
 	if c.deaf {
 		return
 	}
 	c.heartbeat.heard = true
+	known := f.Type == wire.FrameMethod || f.Type == wire.FrameHeader || f.Type == wire.FrameBody
 	switch {
 	case c.stage == over || c.cut:
-	case f.Type == wire.FrameHeartbeat:
-		if f.Channel != 0 || len(f.Payload) > 0 {
+	case c.stage >= closing:
+		c.farewell(f)
+	case f.Channel != 0 && c.stage != open:
+		c.garbage(wire.Unexpected(f))
+	case f.Type == wire.FrameHeartbeat && len(f.Payload) == 0:
+		if f.Channel != 0 {
 			c.garbage(wire.Unexpected(f))
 		}
-	case c.stage == closing:
-		if m, err := wire.ParseMethod(f.Payload); err == nil && f.Type == wire.FrameMethod && f.Channel == 0 {
-			if _, ok := m.(*wire.ConnectionCloseOk); ok {
-				c.note(0, m)
-				c.sever()
-			}
-		}
-	case f.Type == wire.FrameMethod:
+	case !known:
+		c.garbage(wire.Unknown(f))
+	case f.Channel == 0 && f.Type == wire.FrameMethod:
 		m, err := wire.ParseMethod(f.Payload)
 		if err != nil {
 			c.garbage(err)
 			return
 		}
-		c.command(f.Channel, m)
-	case f.Channel == 0 || c.stage != open:
-		c.fail(engine.ConnectionFault(wire.UnexpectedFrame, "expected method frame, got non method frame instead"), nil)
+		c.command(0, m, nil)
+	case f.Channel == 0:
+		c.stray(f)
 	default:
-		c.content(f)
+		c.assemble(f)
 	}
 }
 
-// command takes a method, if the faults let it pass.
-func (c *conn) command(number uint16, m wire.Method) {
+// stray refuses content on channel 0.
+func (c *conn) stray(f wire.Frame) {
+	if f.Type == wire.FrameHeader {
+		var e *wire.Error
+		if _, _, _, err := wire.ParseHeader(f.Payload); errors.As(err, &e) && e.Code == wire.FrameError {
+			c.garbage(e)
+			return
+		}
+	}
+	c.garbage(wire.Unexpected(f))
+}
+
+// farewell takes a frame of a connection that is ending: nothing matters but the end.
+func (c *conn) farewell(f wire.Frame) {
+	if f.Type != wire.FrameMethod || f.Channel != 0 {
+		return
+	}
+	m, err := wire.ParseMethod(f.Payload)
+	if err != nil {
+		return
+	}
+	switch m.(type) {
+	case *wire.ConnectionCloseOk:
+		if c.stage == closing {
+			c.note(0, m)
+			c.sever()
+		}
+	case *wire.ConnectionClose:
+		c.send(0, &wire.ConnectionCloseOk{})
+	}
+}
+
+// command takes a method, with its content if it has one, and if the faults let it pass.
+func (c *conn) command(number uint16, m wire.Method, with *content) {
 	switch c.note(number, m) {
 	case cutBefore:
 		c.sever()
@@ -163,13 +231,10 @@ func (c *conn) command(number uint16, m wire.Method) {
 		c.cut = true // the answers are lost
 	case noCut:
 	}
-	switch {
-	case number == 0:
+	if number == 0 {
 		c.connectionCommand(m)
-	case c.stage != open:
-		c.fail(engine.ConnectionFault(wire.ChannelError, "expected 'channel.open'"), m)
-	default:
-		c.channelCommand(number, m)
+	} else {
+		c.channelCommand(number, m, with)
 	}
 }
 
@@ -188,7 +253,7 @@ func (c *conn) sendContent(number uint16, m wire.Method, p *wire.Properties, bod
 	}
 	where := c.broker.passing(Step{Connection: c.name, Channel: number, Method: wire.Name(m), Sent: true})
 	if where != cutBefore {
-		c.pending = wire.AppendFrame(c.pending, wire.Frame{Type: wire.FrameMethod, Channel: number, Payload: wire.AppendMethod(nil, m)})
+		c.pending = wire.AppendMethodFrame(c.pending, number, m)
 		if p != nil {
 			c.pending = wire.AppendContent(c.pending, number, *p, body, c.frameMax)
 		}
@@ -225,7 +290,7 @@ func (c *conn) fail(e *engine.Error, m wire.Method) {
 	c.closeWith(e.Code, e.Text, m)
 }
 
-// closeWith sends connection.close. The client's channels are gone at once.
+// closeWith ends the connection with a code and a text, for m, if it is not nil.
 func (c *conn) closeWith(code uint16, text string, m wire.Method) {
 	reply := &wire.ConnectionClose{ReplyCode: code, ReplyText: text}
 	if m != nil {
@@ -234,13 +299,35 @@ func (c *conn) closeWith(code uint16, text string, m wire.Method) {
 	c.end(reply)
 }
 
+// end sends connection.close, and waits for its answer. Who has not begun with connection.open hears nothing:
+// RabbitMQ just hangs up then (after three seconds, for which nobody wants to wait here).
 func (c *conn) end(reply *wire.ConnectionClose) {
-	if c.stage >= closing {
+	switch {
+	case c.stage >= closing:
+		return
+	case c.stage < opening:
+		c.sever()
 		return
 	}
+	c.hangUp(reply)
+}
+
+// hangUp is end, whatever the stage.
+func (c *conn) hangUp(reply *wire.ConnectionClose) {
 	c.send(0, reply)
-	if c.stage != over {
-		c.stage = closing
+	c.leave(closing)
+}
+
+// leave goes on to the end of the connection. What the client had is gone at once.
+func (c *conn) leave(s stage) {
+	if c.stage != over { // or what was sent has been cut
+		c.stage = s
+		c.heartbeat.stop()
+		patience := closingPatience
+		if h := c.heartbeat.interval; h > 0 {
+			patience = min(patience, h)
+		}
+		c.wait(patience)
 	}
 	c.closeEngine()
 }
@@ -250,7 +337,8 @@ func (c *conn) closeEngine() {
 		c.engine.Close()
 		c.engine = nil
 	}
-	c.channels = map[uint16]*channel{}
+	clear(c.channels)
+	clear(c.arriving)
 }
 
 // garbage ends the connection for bytes that cannot be read: with RabbitMQ's words, or without any where it has none.

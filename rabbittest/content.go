@@ -1,90 +1,134 @@
 package rabbittest
 
 import (
+	"errors"
+
 	"github.com/warren-mq/warren/rabbittest/internal/engine"
 	"github.com/warren-mq/warren/rabbittest/internal/wire"
 )
 
-// publishing is a message that comes in frames: its method, its header, its body. AMQP 0-9-1, section 4.2.6.
-type publishing struct {
-	method     *wire.BasicPublish
-	properties wire.Properties
+// content is what comes in frames after a method: a header, and a body. AMQP 0-9-1, section 4.2.6.
+type content struct {
+	method     wire.Method
 	headed     bool // the header was there
-	size       uint64
+	properties wire.Properties
+	left       uint64 // of the body
 	body       []byte
+	endless    bool  // it has overrun its size, where nobody minds
+	unreadable error // what is the matter with the properties
 }
 
-// begin waits for the content of a message.
-func (ch *channel) begin(m *wire.BasicPublish) {
-	ch.publishing = &publishing{method: m}
-	c := ch.conn
-	c.publishes = true
+// assemble takes a frame of a channel, and carries out the method once all of it is there. What it refuses is what
+// rabbit_command_assembler refuses.
+func (c *conn) assemble(f wire.Frame) {
+	switch p := c.arriving[f.Channel]; {
+	case p == nil:
+		c.method(f)
+	case !p.headed:
+		c.header(f, p)
+	default:
+		c.body(f, p)
+	}
+}
+
+func (c *conn) method(f wire.Frame) {
+	if f.Type != wire.FrameMethod {
+		if f.Type == wire.FrameHeader && len(f.Payload) < headerMin {
+			c.garbage(wire.Unknown(f))
+			return
+		}
+		c.fail(engine.ConnectionFault(wire.UnexpectedFrame, "expected method frame, got non method frame instead"), nil)
+		return
+	}
+	m, err := wire.ParseMethod(f.Payload)
+	switch {
+	case err != nil:
+		c.garbage(err)
+	case wire.HasContent(m):
+		c.arriving[f.Channel] = &content{method: m}
+	default:
+		c.command(f.Channel, m, nil)
+	}
+}
+
+// headerMin is what a header has at least: class, weight, size.
+const headerMin = 12
+
+func (c *conn) header(f wire.Frame, p *content) {
+	if f.Type != wire.FrameHeader {
+		c.unassembled(wire.NoHeader(), p)
+		return
+	}
+	class, size, properties, err := wire.ParseHeader(f.Payload)
+	var e *wire.Error
+	if errors.As(err, &e) {
+		if e.Code != wire.InternalError {
+			c.unassembled(e, p)
+			return
+		}
+		p.unreadable = err
+	}
+	bounded := c.broker.settings.profile.BoundsContent
+	switch {
+	case class != wire.ClassBasic:
+		c.fail(engine.ConnectionFault(wire.UnexpectedFrame,
+			"expected content header for class %d, got one for class %d instead", wire.ClassBasic, class), p.method)
+		return
+	case bounded && size > engine.ContentMax:
+		c.fail(engine.ConnectionFault(wire.FrameError,
+			"content body size %d exceeds maximum allowed size %d", size, engine.ContentMax), p.method)
+		return
+	}
+	p.headed, p.left, p.properties = true, size, properties
+	c.publishes = true // an alarm blocks the connection from here on: RabbitMQ reads the header, and not the body
+	if size == 0 {
+		c.whole(f.Channel, p)
+	}
 	c.tellBlocked()
 }
 
-// unexpected refuses a frame of another kind than the one that must come.
-func (p *publishing) unexpected(kind string) *engine.Error {
-	if p.headed {
-		return engine.ConnectionFault(wire.UnexpectedFrame, "expected content body, got non content body frame instead")
-	}
-	if kind == "header" {
-		return engine.ConnectionFault(wire.UnexpectedFrame, "expected content header for class 60, got one for another class instead")
-	}
-	return engine.ConnectionFault(wire.UnexpectedFrame, "expected content header for class 60, got non content header frame instead")
-}
-
-// content takes a frame with a header or a body.
-func (c *conn) content(f wire.Frame) {
-	ch := c.channels[f.Channel]
-	if ch == nil {
-		c.fail(engine.ConnectionFault(wire.ChannelError, "expected 'channel.open'"), nil)
-		return
-	}
-	if ch.closing {
-		return
-	}
-	p := ch.publishing
-	switch {
-	case f.Type != wire.FrameHeader && f.Type != wire.FrameBody:
-		c.garbage(wire.Unknown(f))
-	case p == nil:
-		c.fail(engine.ConnectionFault(wire.UnexpectedFrame, "expected method frame, got non method frame instead"), nil)
-	case f.Type == wire.FrameHeader && !p.headed:
-		class, size, properties, err := wire.ParseHeader(f.Payload)
-		switch {
-		case err != nil:
-			c.garbage(err)
-			return
-		case class != wire.ClassBasic:
-			c.fail(p.unexpected("header"), p.method)
-			return
-		}
-		p.headed, p.size, p.properties = true, size, properties
-		ch.finish()
-	case f.Type == wire.FrameBody && p.headed:
-		if uint64(len(p.body)+len(f.Payload)) > p.size {
-			c.fail(engine.ConnectionFault(wire.FrameError, "content body is longer than its header says"), p.method)
-			return
-		}
-		p.body = append(p.body, f.Payload...)
-		ch.finish()
+func (c *conn) body(f wire.Frame, p *content) {
+	switch n := uint64(len(f.Payload)); {
+	case f.Type != wire.FrameBody:
+		c.fail(engine.ConnectionFault(wire.UnexpectedFrame, "expected content body, got non content body frame instead"), p.method)
+	case n > p.left && c.broker.settings.profile.BoundsContent:
+		c.fail(engine.ConnectionFault(wire.FrameError, "content body frame exceeds remaining content size"), p.method)
+	case n > p.left || p.endless:
+		p.endless = true // RabbitMQ goes on with a negative rest, which is never zero
+		p.body = nil
 	default:
-		c.fail(p.unexpected("body"), p.method)
+		if p.body == nil {
+			p.body = f.Payload
+		} else {
+			p.body = append(p.body, f.Payload...)
+		}
+		if p.left -= n; p.left == 0 {
+			c.whole(f.Channel, p)
+		}
 	}
 }
 
-// finish publishes the message once it is whole.
-func (ch *channel) finish() {
-	p := ch.publishing
-	if uint64(len(p.body)) < p.size {
-		return
+// whole carries out a method whose content is there.
+func (c *conn) whole(number uint16, p *content) {
+	delete(c.arriving, number)
+	c.command(number, p.method, p)
+}
+
+func (c *conn) unassembled(e *wire.Error, p *content) {
+	if e.Code == wire.UnexpectedFrame {
+		e.Class, e.Method = wire.ID(p.method)
 	}
-	ch.publishing = nil
-	err := ch.Publish(engine.Publishing{
-		Exchange: p.method.Exchange, Key: p.method.RoutingKey, Mandatory: p.method.Mandatory, Immediate: p.method.Immediate,
-		Properties: p.properties, Body: p.body,
+	c.garbage(e)
+}
+
+// publish hands a message to the engine.
+func (ch *channel) publish(m *wire.BasicPublish, with *content) *engine.Error {
+	if with.unreadable != nil {
+		ch.conn.garbage(with.unreadable)
+		return nil
+	}
+	return ch.Publish(engine.Publishing{
+		Exchange: m.Exchange, Key: m.RoutingKey, Mandatory: m.Mandatory, Immediate: m.Immediate,
+		Properties: with.properties, Body: with.body,
 	})
-	if err != nil {
-		ch.fail(err, p.method)
-	}
 }

@@ -67,7 +67,7 @@ func (c *conn) dump(s *strings.Builder) {
 	fmt.Fprintf(s, "connection %s%s %s%s\n", c.name, quotedName(c.clientName()), c.stage,
 		words(map[string]bool{"blocked": c.blocked, "deaf": c.deaf, "paused": c.paused}))
 	for _, ch := range c.sortedChannels() {
-		fmt.Fprintf(s, "  channel %d%s\n", ch.number, words(map[string]bool{"closing": ch.closing, "publishing": ch.publishing != nil}))
+		fmt.Fprintf(s, "  channel %d%s\n", ch.number, words(map[string]bool{"closing": ch.closing, "publishing": c.arriving[ch.number] != nil}))
 	}
 }
 

@@ -1,7 +1,7 @@
 package rabbittest
 
 import (
-	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,30 +13,29 @@ import (
 const (
 	proposedChannels = 2047
 	proposedFrame    = 131072
-	mechanisms       = "AMQPLAIN PLAIN"
 	locales          = "en_US"
 )
 
 // greet takes the protocol header, and begins the handshake. AMQP 0-9-1, section 4.2.2.
 func (c *conn) greet() bool {
-	head := make([]byte, len(wire.ProtocolHeader))
-	c.waitUntilRead()
-	if _, err := io.ReadFull(c.in, head); err != nil {
+	head, err := c.frames.ReadProtocolHeader()
+	if err != nil {
 		return false
 	}
-	right := string(head) == wire.ProtocolHeader
-	c.broker.node.Do(func() {
+	// The other one was sent by clients of the first 0-9.
+	right := head == wire.ProtocolHeader || head == "AMQP\x01\x01\x00\x09"
+	ended := c.take(func() {
 		if !right {
-			c.out.put([]byte(wire.ProtocolHeader))
+			c.out.put([]byte(c.broker.settings.profile.ProtocolHeader))
 			c.sever()
 			return
 		}
 		c.send(0, &wire.ConnectionStart{
-			VersionMajor: 0, VersionMinor: 9,
-			ServerProperties: c.broker.serverProperties(), Mechanisms: mechanisms, Locales: locales,
+			VersionMajor: 0, VersionMinor: 9, ServerProperties: c.broker.serverProperties(),
+			Mechanisms: c.broker.settings.profile.Mechanisms, Locales: locales,
 		})
 	})
-	return right
+	return !ended
 }
 
 func (b *Broker) serverProperties() wire.Table {
@@ -61,12 +60,6 @@ func (b *Broker) serverProperties() wire.Table {
 // connectionCommand takes a method of channel 0.
 func (c *conn) connectionCommand(m wire.Method) {
 	switch m := m.(type) {
-	case *wire.ConnectionClose:
-		c.send(0, &wire.ConnectionCloseOk{})
-		c.closeEngine()
-		c.flush()
-		c.sever()
-		return
 	case *wire.ConnectionStartOk:
 		if c.stage == greeting {
 			c.logIn(m)
@@ -82,51 +75,72 @@ func (c *conn) connectionCommand(m wire.Method) {
 			c.openVHost(m)
 			return
 		}
+	case *wire.ConnectionClose:
+		if c.stage == open {
+			c.closeEngine()
+			c.send(0, &wire.ConnectionCloseOk{})
+			c.leave(closed) // the client hangs up: an end of the stream that comes with close-ok would look like a failure to it
+			return
+		}
 	case *wire.ConnectionUpdateSecret:
 		if c.stage == open {
 			c.send(0, &wire.ConnectionUpdateSecretOk{})
 			return
 		}
 	}
-	c.fail(engine.ConnectionFault(wire.CommandInvalid, "unexpected method in connection state %s", c.stage), m)
+	c.fail(engine.ConnectionFault(wire.ChannelError, "unexpected method in connection state %s", c.stage), m)
 }
 
 // String is how RabbitMQ calls the stage.
 func (s stage) String() string {
-	return [...]string{"starting", "tuning", "opening", "running", "closing", "closed"}[s]
+	return [...]string{"starting", "tuning", "opening", "running", "closing", "closed", "over"}[s]
 }
 
 func (c *conn) logIn(m *wire.ConnectionStartOk) {
 	c.properties = m.ClientProperties
-	var user, password string
-	var ok bool
+	user, ok := c.broker.logIn(m)
+	switch {
+	case !ok:
+		c.sever() // RabbitMQ has no word for it
+	case user == "" || c.broker.faults.refusesLogin():
+		c.refuseLogin(m)
+	default:
+		c.user = user
+		c.stage = tuning
+		c.send(0, &wire.ConnectionTune{
+			ChannelMax: proposedChannels, FrameMax: proposedFrame, Heartbeat: uint16(c.broker.settings.Heartbeat / time.Second),
+		})
+	}
+}
+
+// logIn returns the user, or none if the password is wrong. It is not ok if the answer makes no sense.
+func (b *Broker) logIn(m *wire.ConnectionStartOk) (user string, ok bool) {
+	if !slices.Contains(strings.Fields(b.settings.profile.Mechanisms), m.Mechanism) {
+		return "", false
+	}
+	var password string
 	switch m.Mechanism {
 	case "PLAIN":
 		user, password, ok = plain(m.Response)
 	case "AMQPLAIN":
 		user, password, ok = amqplain(m.Response)
-	default:
-		c.fail(engine.ConnectionFault(wire.NotAllowed, "unsupported SASL mechanism '%s'", m.Mechanism), m)
-		return
+	case "ANONYMOUS": // anonymous_login_user
+		user, ok = "guest", true
+		password = b.settings.users[user].Password
 	}
-	known, exists := c.broker.settings.users[user]
-	if !ok || !exists || known.Password != password || c.broker.faults.refusesLogin() {
-		c.refuseLogin(m)
-		return
+	if known, exists := b.settings.users[user]; !exists || known.Password != password {
+		user = ""
 	}
-	c.user = user
-	c.stage = tuning
-	c.send(0, &wire.ConnectionTune{
-		ChannelMax: proposedChannels, FrameMax: proposedFrame, Heartbeat: uint16(c.broker.settings.Heartbeat / time.Second),
-	})
+	return user, ok
 }
 
 // refuseLogin tells those who said that they would understand, and hangs up on the others.
 // https://www.rabbitmq.com/docs/auth-notification
 func (c *conn) refuseLogin(m *wire.ConnectionStartOk) {
 	if c.capable("authentication_failure_close") {
-		c.fail(engine.ConnectionFault(wire.AccessRefused,
-			"Login was refused using authentication mechanism %s. For details see the broker logfile.", m.Mechanism), nil)
+		e := engine.ConnectionFault(wire.AccessRefused,
+			"Login was refused using authentication mechanism %s. For details see the broker logfile.", m.Mechanism)
+		c.hangUp(&wire.ConnectionClose{ReplyCode: e.Code, ReplyText: e.Text})
 		return
 	}
 	c.sever()
@@ -143,7 +157,7 @@ func (c *conn) capable(name string) bool {
 // plain reads the response of the mechanism PLAIN: RFC 4616, section 2.
 func plain(response string) (user, password string, ok bool) {
 	parts := strings.Split(response, "\x00")
-	if len(parts) != 3 {
+	if len(parts) != 3 || parts[0] != "" { // RabbitMQ knows no other identity to act as
 		return "", "", false
 	}
 	return parts[1], parts[2], true
@@ -162,32 +176,18 @@ func amqplain(response string) (user, password string, ok bool) {
 	return user, password, ok && also
 }
 
+// tune takes what the client made of the proposals: it may lower them. What it may not ends the connection, and only
+// RabbitMQ's log says why.
 func (c *conn) tune(m *wire.ConnectionTuneOk) {
-	if err := negotiated("channel_max", int(m.ChannelMax), 1, proposedChannels); err != nil {
-		c.fail(err, m)
-		return
-	}
-	if err := negotiated("frame_max", int(m.FrameMax), wire.FrameMin, proposedFrame); err != nil {
-		c.fail(err, m)
+	if m.ChannelMax == 0 || m.ChannelMax > proposedChannels ||
+		m.FrameMax < c.broker.settings.profile.FrameMin || m.FrameMax > proposedFrame {
+		c.sever()
 		return
 	}
 	c.channelMax, c.frameMax = m.ChannelMax, m.FrameMax
 	c.frames.SetLimit(m.FrameMax)
 	c.heartbeat.start(c, m.Heartbeat)
 	c.stage = opening
-}
-
-// negotiated checks what a client made of a proposal.
-func negotiated(name string, value, least, most int) *engine.Error {
-	switch {
-	case value != 0 && value < least:
-		return engine.ConnectionFault(wire.NotAllowed, "negotiated %s = %d is lower than the minimum allowed value (%d)", name, value, least)
-	case value == 0:
-		return engine.ConnectionFault(wire.NotAllowed, "negotiated %s = 0 (no limit) is higher than the maximum allowed value (%d)", name, most)
-	case value > most:
-		return engine.ConnectionFault(wire.NotAllowed, "negotiated %s = %d is higher than the maximum allowed value (%d)", name, value, most)
-	}
-	return nil
 }
 
 func (c *conn) openVHost(m *wire.ConnectionOpen) {
@@ -199,6 +199,7 @@ func (c *conn) openVHost(m *wire.ConnectionOpen) {
 	conn.Notify = c.capable("consumer_cancel_notify")
 	c.engine, c.vhost = conn, m.VirtualHost
 	c.stage = open
+	c.patience.Stop()
 	c.send(0, &wire.ConnectionOpenOk{})
 }
 

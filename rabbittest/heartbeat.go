@@ -15,13 +15,15 @@ type heartbeat struct {
 	conn     *conn
 	interval time.Duration
 	timer    *engine.Timer
-	said     bool // something was sent since the last beat
-	heard    bool // something was received since
-	silent   int  // beats without a word from the client
+	halves   int  // of the interval that have passed
+	said     bool // something was sent in the last half
+	heard    bool // something was received in the last interval
+	silent   int  // intervals without a word from the client
 }
 
-// start turns heartbeats on. As in RabbitMQ the broker sends one when it has been silent for half of the interval, and
-// hangs up when the client has been silent for two. https://www.rabbitmq.com/docs/heartbeats
+// start turns heartbeats on. As in RabbitMQ the broker sends one when it has said nothing for half of the interval. Once
+// in an interval it looks whether the client has said something, and hangs up the second time that it has not: after two
+// to three intervals. (rabbit_heartbeat.erl; https://www.rabbitmq.com/docs/heartbeats)
 func (h *heartbeat) start(c *conn, seconds uint16) {
 	h.conn = c
 	h.interval = time.Duration(seconds) * time.Second
@@ -40,20 +42,20 @@ func (h *heartbeat) beat() {
 	if c.stage == over {
 		return
 	}
-	if h.heard || c.paused || c.broker.faults.paused || c.blocked {
-		h.silent = 0
-	} else {
-		h.silent++
-	}
-	if h.silent > 4 { // halves
-		c.sever()
-		return
-	}
 	if !h.said && !c.cut && !c.deaf {
 		c.pending = wire.AppendFrame(c.pending, wire.Frame{Type: wire.FrameHeartbeat})
 		c.broker.talking = append(c.broker.talking, c)
 	}
-	h.said, h.heard = false, false
+	h.said = false
+	if h.halves++; h.halves%2 == 0 {
+		if h.heard || !c.reads() {
+			h.silent = 0
+		} else if h.silent++; h.silent == 2 {
+			c.sever()
+			return
+		}
+		h.heard = false
+	}
 	h.wind()
 }
 

@@ -59,12 +59,7 @@ func (b *Broker) idle() bool {
 
 // rests tells whether everything that either side has said has been read. The caller holds the lock.
 func (c *conn) rests() bool {
-	for _, ch := range c.channels {
-		if ch.publishing != nil {
-			return false
-		}
-	}
-	if !c.reading.Load() || !c.out.empty() {
+	if len(c.arriving) > 0 || !c.reading.Load() || !c.out.empty() {
 		return false
 	}
 	ours, inMemory := c.net.(*pipe.Conn)

@@ -51,7 +51,20 @@ type Profile struct {
 	GuardsPassive bool
 	// MaxMessageSize is the default limit of a body, in bytes.
 	MaxMessageSize int
+
+	// Mechanisms are the ways to log in, as the server names them.
+	Mechanisms string
+	// ProtocolHeader is the answer to a client that begins with another one.
+	ProtocolHeader string
+	// FrameMin is the least frame_max, and what a frame may have before one is agreed upon.
+	FrameMin uint32
+	// BoundsContent: a body that is longer than its header says, or is said to be longer than ContentMax, ends the
+	// connection. Before, one that was too long never ended.
+	BoundsContent bool
 }
+
+// ContentMax is what a header may say at most of the size of its body, where that is bounded.
+const ContentMax = 512 << 20
 
 var profiles = []Profile{
 	{
@@ -64,6 +77,9 @@ var profiles = []Profile{
 		RefusesGlobalQos:  true,
 		UnknownTypeCloses: true,
 		MaxMessageSize:    128 << 20,
+		Mechanisms:        "AMQPLAIN PLAIN",
+		ProtocolHeader:    "AMQP\x00\x00\x09\x01",
+		FrameMin:          4096,
 	},
 	{
 		Version:            "4.0.5",
@@ -75,6 +91,9 @@ var profiles = []Profile{
 		DefaultsToClassic:  true,
 		NamesAccess:        true,
 		MaxMessageSize:     16 << 20,
+		Mechanisms:         "PLAIN AMQPLAIN ANONYMOUS",
+		ProtocolHeader:     "AMQP\x03\x01\x00\x00", // it prefers AMQP 1.0
+		FrameMin:           4096,
 	},
 	{
 		Version:           "4.3.6",
@@ -90,6 +109,10 @@ var profiles = []Profile{
 		NamesAccess:       true,
 		GuardsPassive:     true,
 		MaxMessageSize:    16 << 20,
+		Mechanisms:        "ANONYMOUS PLAIN AMQPLAIN",
+		ProtocolHeader:    "AMQP\x03\x01\x00\x00",
+		FrameMin:          8192,
+		BoundsContent:     true,
 	},
 }
 

@@ -43,6 +43,15 @@ func Unexpected(f Frame) *Error {
 	return &Error{Code: UnexpectedFrame, Text: "UNEXPECTED_FRAME - " + snippet(f.Type, f.Payload)}
 }
 
+// NoHeader is the error for another frame where the header of a message must
+// come. RabbitMQ does not take one for a header whose weight is not zero.
+func NoHeader() *Error {
+	return &Error{
+		Code: UnexpectedFrame,
+		Text: "UNEXPECTED_FRAME - expected content header for class 60, got non content header frame instead",
+	}
+}
+
 // snippet is how RabbitMQ shows a frame in its error texts
 // (rabbit_reader:payload_snippet).
 func snippet(kind byte, payload []byte) string {

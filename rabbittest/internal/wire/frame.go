@@ -17,7 +17,7 @@ const (
 )
 
 // FrameMin is the least frame_max that peers may agree upon, and the limit
-// before they have agreed.
+// before they have agreed. (RabbitMQ has raised its own since.)
 const FrameMin = 4096
 
 const (
@@ -90,6 +90,12 @@ func (r *Reader) bad(f Frame, what string) *Error {
 	return &Error{Code: FrameError, Text: "FRAME_ERROR - " + snippet(f.Type, f.Payload) + ": " + what}
 }
 
+// Drain reads until the stream ends, and forgets it all.
+func (r *Reader) Drain() error {
+	_, err := io.Copy(io.Discard, r.r)
+	return err
+}
+
 // take reads n bytes. It grows with what is really there, so that a claimed
 // length alone takes no memory.
 func (r *Reader) take(n uint64) ([]byte, error) {
@@ -119,10 +125,31 @@ func AppendFrame(b []byte, f Frame) []byte {
 	return append(b, frameEnd)
 }
 
+// AppendMethodFrame appends the frame of a method to b.
+func AppendMethodFrame(b []byte, channel uint16, m Method) []byte {
+	at := len(b)
+	b = AppendMethod(beginFrame(b, FrameMethod, channel), m)
+	return endFrame(b, at)
+}
+
+// beginFrame appends the head of a frame whose size is not known yet.
+func beginFrame(b []byte, kind byte, channel uint16) []byte {
+	b = binary.BigEndian.AppendUint16(append(b, kind), channel)
+	return append(b, 0, 0, 0, 0)
+}
+
+// endFrame ends the frame that begins at b[at].
+func endFrame(b []byte, at int) []byte {
+	binary.BigEndian.PutUint32(b[at+3:], uint32(len(b)-at-frameHead))
+	return append(b, frameEnd)
+}
+
 // AppendContent appends the frames of a message: its header, and its body in
 // pieces that fit frameMax. A frameMax of zero is no limit.
 func AppendContent(b []byte, channel uint16, p Properties, body []byte, frameMax uint32) []byte {
-	b = AppendFrame(b, Frame{FrameHeader, channel, AppendHeader(nil, ClassBasic, uint64(len(body)), p)})
+	at := len(b)
+	b = AppendHeader(beginFrame(b, FrameHeader, channel), ClassBasic, uint64(len(body)), p)
+	b = endFrame(b, at)
 	most := len(body)
 	if frameMax != 0 {
 		most = int(frameMax) - frameExtra

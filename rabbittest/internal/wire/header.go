@@ -7,9 +7,13 @@ package wire
 // RabbitMQ finds that out when it has the whole body.
 func ParseHeader(payload []byte) (class uint16, size uint64, p Properties, err error) {
 	c := coder{b: payload}
-	c.head(&class, &size)
-	if c.broken {
+	var weight uint16
+	c.head(&class, &weight, &size)
+	switch {
+	case c.broken:
 		return 0, 0, Properties{}, Unknown(Frame{Type: FrameHeader, Payload: payload})
+	case weight != 0:
+		return class, size, Properties{}, NoHeader()
 	}
 	c.uint16(&p.Flags)
 	more := p.Flags&1 != 0 // flags, which no property has
@@ -24,17 +28,16 @@ func ParseHeader(payload []byte) (class uint16, size uint64, p Properties, err e
 // AppendHeader appends the payload of a content header to b.
 func AppendHeader(b []byte, class uint16, size uint64, p Properties) []byte {
 	c := coder{b: b, writing: true}
-	c.head(&class, &size)
+	c.head(&class, new(uint16), &size)
 	p.Flags &^= 3
 	c.uint16(&p.Flags)
 	c.properties(&p)
 	return c.b
 }
 
-func (c *coder) head(class *uint16, size *uint64) {
-	var weight uint16 // unused
+func (c *coder) head(class, weight *uint16, size *uint64) {
 	c.uint16(class)
-	c.uint16(&weight)
+	c.uint16(weight)
 	c.uint64(size)
 }
 
