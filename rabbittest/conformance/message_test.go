@@ -24,6 +24,13 @@ var messages = []section{
 	consuming,
 	singleActive,
 	prefetching,
+	getting,
+	settling,
+	transactions,
+	confirming,
+	lifetimes,
+	properties,
+	bodies,
 }
 
 // A kind declares a durable queue and returns its name.
