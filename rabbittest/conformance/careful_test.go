@@ -115,7 +115,7 @@ var atLeastOnce = section{"dead-letter at least once", []row{
 			e.classic("a", with(args, "x-dead-letter-routing-key", b))
 			e.classic("b", with(args, "x-dead-letter-routing-key", a))
 			e.put("", a, "x")
-			e.sleep(2 * step)
+			e.sleep(2 * quiet)
 			return e.counts(a) + ", " + e.counts(b)
 		},
 	},

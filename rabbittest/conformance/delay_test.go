@@ -38,81 +38,81 @@ var delayedRetry = section{"delay what comes back", []row{
 		name: "all, rejected",
 		want: "0s, 0s, 0s",
 		on: map[string]string{
-			"4.3": "300ms, 600ms, 600ms",
+			"4.3": "1s, 2s, 2s",
 		},
-		run: pauses(retrying("all", "x-delayed-retry-min", 300, "x-delayed-retry-max", 600), rejecting(0)),
+		run: pauses(retrying("all", "x-delayed-retry-min", 1000, "x-delayed-retry-max", 2000), rejecting(0)),
 	},
 	{
 		name: "all, nacked",
 		want: "0s, 0s, 0s",
 		on: map[string]string{
-			"4.3": "300ms, 300ms, 300ms",
+			"4.3": "1s, 1s, 1s",
 		},
-		run: pauses(retrying("all", "x-delayed-retry-min", 300, "x-delayed-retry-max", 600), nacking(0)),
+		run: pauses(retrying("all", "x-delayed-retry-min", 1000, "x-delayed-retry-max", 2000), nacking(0)),
 	},
 	{
 		name: "all, channel closed",
 		want: "0s, 0s, 0s",
 		on: map[string]string{
-			"4.3": "300ms, 600ms, 600ms",
+			"4.3": "1s, 2s, 2s",
 		},
-		run: pauses(retrying("all", "x-delayed-retry-min", 300, "x-delayed-retry-max", 600), closingChannel),
+		run: pauses(retrying("all", "x-delayed-retry-min", 1000, "x-delayed-retry-max", 2000), closingChannel),
 	},
 	{
 		name: "all, connection dropped",
 		want: "0s, 0s, 0s",
 		on: map[string]string{
-			"4.3": "300ms, 600ms, 600ms",
+			"4.3": "1s, 2s, 2s",
 		},
-		run: pauses(retrying("all", "x-delayed-retry-min", 300, "x-delayed-retry-max", 600), dropping),
+		run: pauses(retrying("all", "x-delayed-retry-min", 1000, "x-delayed-retry-max", 2000), dropping),
 	},
 	{
 		name: "all, recovered",
 		want: "0s, 0s, 0s",
 		on: map[string]string{
-			"4.3": "300ms, 300ms, 300ms",
+			"4.3": "1s, 1s, 1s",
 		},
-		run: pauses(retrying("all", "x-delayed-retry-min", 300, "x-delayed-retry-max", 600), recovering),
+		run: pauses(retrying("all", "x-delayed-retry-min", 1000, "x-delayed-retry-max", 2000), recovering),
 	},
 	{
 		name: "failed, rejected",
 		want: "0s, 0s, 0s",
 		on: map[string]string{
-			"4.3": "300ms, 600ms, 600ms",
+			"4.3": "1s, 2s, 2s",
 		},
-		run: pauses(retrying("failed", "x-delayed-retry-min", 300, "x-delayed-retry-max", 600), rejecting(0)),
+		run: pauses(retrying("failed", "x-delayed-retry-min", 1000, "x-delayed-retry-max", 2000), rejecting(0)),
 	},
-	{name: "failed, nacked", want: "0s, 0s, 0s", run: pauses(retrying("failed", "x-delayed-retry-min", 300, "x-delayed-retry-max", 600), nacking(0))},
+	{name: "failed, nacked", want: "0s, 0s, 0s", run: pauses(retrying("failed", "x-delayed-retry-min", 1000, "x-delayed-retry-max", 2000), nacking(0))},
 	{
 		name: "failed, channel closed",
 		want: "0s, 0s, 0s",
 		on: map[string]string{
-			"4.3": "300ms, 600ms, 600ms",
+			"4.3": "1s, 2s, 2s",
 		},
-		run: pauses(retrying("failed", "x-delayed-retry-min", 300, "x-delayed-retry-max", 600), closingChannel),
+		run: pauses(retrying("failed", "x-delayed-retry-min", 1000, "x-delayed-retry-max", 2000), closingChannel),
 	},
-	{name: "returned, rejected", want: "0s, 0s, 0s", run: pauses(retrying("returned", "x-delayed-retry-min", 300, "x-delayed-retry-max", 600), rejecting(0))},
+	{name: "returned, rejected", want: "0s, 0s, 0s", run: pauses(retrying("returned", "x-delayed-retry-min", 1000, "x-delayed-retry-max", 2000), rejecting(0))},
 	{
 		name: "returned, nacked",
 		want: "0s, 0s, 0s",
 		on: map[string]string{
-			"4.3": "300ms, 300ms, 300ms",
+			"4.3": "1s, 1s, 1s",
 		},
-		run: pauses(retrying("returned", "x-delayed-retry-min", 300, "x-delayed-retry-max", 600), nacking(0)),
+		run: pauses(retrying("returned", "x-delayed-retry-min", 1000, "x-delayed-retry-max", 2000), nacking(0)),
 	},
-	{name: "returned, channel closed", want: "0s, 0s, 0s", run: pauses(retrying("returned", "x-delayed-retry-min", 300, "x-delayed-retry-max", 600), closingChannel)},
-	{name: "disabled, rejected", want: "0s, 0s, 0s", run: pauses(retrying("disabled", "x-delayed-retry-min", 300, "x-delayed-retry-max", 600), rejecting(0))},
+	{name: "returned, channel closed", want: "0s, 0s, 0s", run: pauses(retrying("returned", "x-delayed-retry-min", 1000, "x-delayed-retry-max", 2000), closingChannel)},
+	{name: "disabled, rejected", want: "0s, 0s, 0s", run: pauses(retrying("disabled", "x-delayed-retry-min", 1000, "x-delayed-retry-max", 2000), rejecting(0))},
 	{
 		name: "no longest",
 		want: "0s, 0s, 0s",
 		on: map[string]string{
-			"4.3": "300ms, 300ms, 300ms",
+			"4.3": "1s, 1s, 1s",
 		},
-		run: pauses(retrying("failed", "x-delayed-retry-min", 300), rejecting(0)),
+		run: pauses(retrying("failed", "x-delayed-retry-min", 1000), rejecting(0)),
 	},
-	{name: "no shortest", want: "0s, 0s, 0s", run: pauses(retrying("failed", "x-delayed-retry-max", 300), rejecting(0))},
+	{name: "no shortest", want: "0s, 0s, 0s", run: pauses(retrying("failed", "x-delayed-retry-max", 1000), rejecting(0))},
 	{name: "no time", want: "0s, 0s, 0s", run: pauses(retrying("failed"), rejecting(0))},
-	{name: "no type", want: "0s, 0s, 0s", run: pauses(arguments("x-delayed-retry-min", 300), rejecting(0))},
+	{name: "no type", want: "0s, 0s, 0s", run: pauses(arguments("x-delayed-retry-min", 1000), rejecting(0))},
 	{
 		name: "while it waits it is not ready",
 		want: "messages=0 consumers=1, 2,1(r)",
@@ -120,7 +120,7 @@ var delayedRetry = section{"delay what comes back", []row{
 			"4.0": "messages=0 consumers=1, 1(r),2",
 		},
 		run: func(e *env) string {
-			q := e.quorum("q", retrying("all", "x-delayed-retry-min", 600))
+			q := e.quorum("q", retrying("all", "x-delayed-retry-min", 1000))
 			e.put("", q, "1", "2")
 			ch := e.channel()
 			e.must(ch.hold(q, 1)[0].Reject(true))
@@ -154,14 +154,14 @@ var delayedRetry = section{"delay what comes back", []row{
 		name: "purge takes the delayed",
 		want: "purged 2, later none",
 		run: func(e *env) string {
-			q := e.quorum("q", retrying("all", "x-delayed-retry-min", 600))
+			q := e.quorum("q", retrying("all", "x-delayed-retry-min", 1000))
 			e.put("", q, "1", "2")
 			ch := e.channel()
 			e.must(ch.hold(q, 1)[0].Reject(true))
 			ch.fate()
 			n, err := ch.QueuePurge(q, false)
 			e.must(err)
-			e.sleep(900 * time.Millisecond)
+			e.sleep(2 * step)
 			return fmt.Sprintf("purged %d, later %s", n, e.drain(q))
 		},
 	},
@@ -197,9 +197,9 @@ var delayedRetry = section{"delay what comes back", []row{
 		name: "a shortest that is longer than the longest",
 		want: "0s, 0s, 0s",
 		on: map[string]string{
-			"4.3": "300ms, 300ms, 300ms",
+			"4.3": "1s, 1s, 1s",
 		},
-		run: pauses(retrying("all", "x-delayed-retry-min", 600, "x-delayed-retry-max", 300), rejecting(0)),
+		run: pauses(retrying("all", "x-delayed-retry-min", 2000, "x-delayed-retry-max", 1000), rejecting(0)),
 	},
 	{
 		name: "in a classic queue",
@@ -210,7 +210,7 @@ var delayedRetry = section{"delay what comes back", []row{
 		run: func(e *env) string {
 			q := e.queue("q")
 			return e.try(func(ch *channel) error {
-				return ch.declare(q, durable, arguments("x-delayed-retry-type", "all", "x-delayed-retry-min", 300))
+				return ch.declare(q, durable, arguments("x-delayed-retry-type", "all", "x-delayed-retry-min", 1000))
 			})
 		},
 	},

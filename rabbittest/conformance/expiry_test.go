@@ -161,7 +161,7 @@ var expiry = section{"expire", []row{
 	},
 	{
 		name: "how long it takes",
-		want: "300ms",
+		want: "1s",
 		run: func(e *env) string {
 			q, dlq := e.mortal(classics, amqp.Table{"x-message-ttl": step.Milliseconds()})
 			deliveries := e.channel().consume(dlq, "", nil)
@@ -173,7 +173,7 @@ var expiry = section{"expire", []row{
 	},
 	{
 		name: "how long it takes in a quorum queue",
-		want: "300ms",
+		want: "1s",
 		run: func(e *env) string {
 			q, dlq := e.mortal(quorums, amqp.Table{"x-message-ttl": step.Milliseconds()})
 			deliveries := e.channel().consume(dlq, "", nil)
@@ -185,12 +185,12 @@ var expiry = section{"expire", []row{
 	},
 	{
 		name: "a short TTL behind a long one",
-		want: "long after 600ms, short after 600ms",
+		want: "long after 2s, short after 2s",
 		run: func(e *env) string {
 			q, dlq := e.mortal(classics, nil)
 			deliveries := e.channel().consume(dlq, "", nil)
 			start := time.Now()
-			e.publish("", q, expiring("long", "600"))
+			e.publish("", q, expiring("long", "2000"))
 			e.publish("", q, expiring("short", "50"))
 			first := string(e.next(deliveries).Body) + " after " + steps(start)
 			return first + ", " + string(e.next(deliveries).Body) + " after " + steps(start)
@@ -198,12 +198,12 @@ var expiry = section{"expire", []row{
 	},
 	{
 		name: "a short TTL behind a long one in a quorum queue",
-		want: "long after 600ms, short after 600ms",
+		want: "long after 2s, short after 2s",
 		run: func(e *env) string {
 			q, dlq := e.mortal(quorums, nil)
 			deliveries := e.channel().consume(dlq, "", nil)
 			start := time.Now()
-			e.publish("", q, expiring("long", "600"))
+			e.publish("", q, expiring("long", "2000"))
 			e.publish("", q, expiring("short", "50"))
 			first := string(e.next(deliveries).Body) + " after " + steps(start)
 			return first + ", " + string(e.next(deliveries).Body) + " after " + steps(start)
@@ -229,7 +229,7 @@ var expiry = section{"expire", []row{
 			e.put("", q, "first")
 			e.publish("", q, expiring("second", "50"))
 			e.put("", q, "third")
-			e.sleep(step)
+			e.sleep(quiet)
 			return e.rest(e.channel().consume(q, "", nil)) + ", dlq: " + e.stays(dlq)
 		},
 	},
@@ -241,24 +241,24 @@ var expiry = section{"expire", []row{
 			e.put("", q, "first")
 			e.publish("", q, expiring("second", "50"))
 			e.put("", q, "third")
-			e.sleep(step)
+			e.sleep(quiet)
 			return e.rest(e.channel().consume(q, "", nil)) + ", dlq: " + e.stays(dlq)
 		},
 	},
 	{
 		name: "a TTL does not start again with a requeue",
-		want: `after 900ms body=x redelivered=false exchange="" rk="dlq" headers={x-death:[D(expired,q,ex="",rks=["q"],n=1)]} + FIRST(expired,q,"")`,
+		want: `after 2s body=x redelivered=false exchange="" rk="dlq" headers={x-death:[D(expired,q,ex="",rks=["q"],n=1)]} + FIRST(expired,q,"")`,
 		on: map[string]string{
-			"4": `after 900ms body=x redelivered=false exchange="" rk="dlq" headers={x-death:[D(expired,q,ex="",rks=["q"],n=1)]} + FIRST(expired,q,"") + LAST(expired,q,"")`,
+			"4": `after 2s body=x redelivered=false exchange="" rk="dlq" headers={x-death:[D(expired,q,ex="",rks=["q"],n=1)]} + FIRST(expired,q,"") + LAST(expired,q,"")`,
 		},
 		run: func(e *env) string {
-			q, dlq := e.mortal(classics, amqp.Table{"x-message-ttl": 900})
+			q, dlq := e.mortal(classics, amqp.Table{"x-message-ttl": 2000})
 			deliveries := e.channel().consume(dlq, "", nil)
 			start := time.Now()
 			e.put("", q, "x")
 			ch := e.channel()
 			held := ch.hold(q, 1)
-			e.sleep(450 * time.Millisecond)
+			e.sleep(step)
 			e.must(held[0].Nack(false, true))
 			d := e.next(deliveries)
 			return "after " + steps(start) + " " + show(d)
@@ -275,7 +275,7 @@ var expiry = section{"expire", []row{
 			e.put("", q, "x")
 			ch := e.channel()
 			held := ch.hold(q, 1)
-			e.sleep(step)
+			e.sleep(quiet)
 			seen := "dlq: " + e.drain(dlq) + ", then "
 			e.must(held[0].Nack(false, true))
 			return seen + e.comes(dlq)
@@ -292,7 +292,7 @@ var expiry = section{"expire", []row{
 			e.put("", q, "x")
 			ch := e.channel()
 			held := ch.hold(q, 1)
-			e.sleep(step)
+			e.sleep(quiet)
 			seen := "dlq: " + e.drain(dlq) + ", then "
 			e.must(held[0].Nack(false, true))
 			return seen + e.comes(dlq)
@@ -306,7 +306,7 @@ var expiry = section{"expire", []row{
 			e.put("", q, "x")
 			ch := e.channel()
 			held := ch.hold(q, 1)
-			e.sleep(step)
+			e.sleep(quiet)
 			e.must(held[0].Ack(false))
 			return ch.fate() + ", dlq: " + e.stays(dlq)
 		},
@@ -323,7 +323,7 @@ var expiry = section{"expire", []row{
 			e.publish("", q, expiring("x", "100"))
 			ch := e.channel()
 			held := ch.hold(q, 1)
-			e.sleep(step)
+			e.sleep(quiet)
 			e.must(held[0].Reject(false))
 			return e.comes(dlq)
 		},

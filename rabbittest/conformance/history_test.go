@@ -191,7 +191,7 @@ var deathHistory = section{"die more than once", []row{
 			e.classic("a", amqp.Table{"x-dead-letter-exchange": "", "x-dead-letter-routing-key": b, "x-message-ttl": 50})
 			e.classic("b", amqp.Table{"x-dead-letter-exchange": "", "x-dead-letter-routing-key": a, "x-message-ttl": 50})
 			e.put("", a, "x")
-			e.sleep(2 * step)
+			e.sleep(2 * quiet)
 			return e.counts(a) + ", " + e.counts(b)
 		},
 	},
@@ -203,7 +203,7 @@ var deathHistory = section{"die more than once", []row{
 			e.quorum("a", amqp.Table{"x-dead-letter-exchange": "", "x-dead-letter-routing-key": b, "x-message-ttl": 50})
 			e.quorum("b", amqp.Table{"x-dead-letter-exchange": "", "x-dead-letter-routing-key": a, "x-message-ttl": 50})
 			e.put("", a, "x")
-			e.sleep(2 * step)
+			e.sleep(2 * quiet)
 			return e.counts(a) + ", " + e.counts(b)
 		},
 	},
@@ -224,7 +224,7 @@ var deathHistory = section{"die more than once", []row{
 				e.must(e.channel().bind(q, x, name, nil))
 			}
 			e.put(x, "a", "x")
-			e.sleep(2 * step)
+			e.sleep(2 * quiet)
 			var seen []string
 			for d, ok := e.get(trail); ok; d, ok = e.get(trail) {
 				seen = append(seen, d.RoutingKey+" "+showHeaders(d.Headers))
@@ -265,7 +265,7 @@ var deathHistory = section{"die more than once", []row{
 			e.put("", a, "x")
 			e.refuse(a, 1)
 			e.refuse(a, 1)
-			e.sleep(step)
+			e.sleep(2 * quiet)
 			return e.taken(a)
 		},
 	},

@@ -140,7 +140,7 @@ func (e *env) refuse(queue string, n int) {
 }
 
 // step is the unit in which rows tell time: RabbitMQ may be late by less than that.
-const step = 300 * time.Millisecond
+const step = time.Second
 
 // steps is the time since then in whole steps, as text.
 func steps(since time.Time) string {

@@ -83,8 +83,23 @@ func passed(declare kind, p amqp.Publishing) func(e *env) string {
 		if answer := ch.confirmed("", q, p); answer != "ack" {
 			return answer
 		}
-		return showProperties(e.await(q, 1)[0])
+		return abridge(showProperties(e.await(q, 1)[0]))
 	}
+}
+
+// abridge writes a character that comes often in a row as "x*255".
+func abridge(s string) string {
+	var b strings.Builder
+	for s != "" {
+		rest := strings.TrimLeft(s, s[:1])
+		if n := len(s) - len(rest); n < 20 {
+			b.WriteString(s[:n])
+		} else {
+			fmt.Fprintf(&b, "%s*%d", s[:1], n)
+		}
+		s = rest
+	}
+	return b.String()
 }
 
 // headed is a message with one header.
@@ -130,12 +145,11 @@ var properties = section{"keep properties", []row{
 		},
 		run: passed(quorums, amqp.Publishing{Headers: everyHeader}),
 	},
-	{name: "an empty table of headers", want: "none", run: passed(classics, amqp.Publishing{Headers: amqp.Table{}})},
 	{name: "an empty table in the headers", want: "headers={k:{}}", run: passed(classics, headed("k", amqp.Table{}))},
 	{name: "an empty list in the headers", want: "headers={k:[]}", run: passed(classics, headed("k", []any{}))},
 	{name: "an empty text in the headers", want: `headers={k:""}`, run: passed(classics, headed("k", ""))},
 	{name: "a header without a name", want: `headers={:"v"}`, run: passed(classics, headed("", "v"))},
-	{name: "a header with a long name", want: "headers={nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn:true}", run: passed(classics, headed(strings.Repeat("n", 255), true))},
+	{name: "a header with a long name", want: "headers={n*255:true}", run: passed(classics, headed(strings.Repeat("n", 255), true))},
 	{name: "tables in tables", want: "headers={in:{in:{in:{in:{in:{in:{in:{in:{in:{in:{in:{in:{}}}}}}}}}}}}}", run: passed(classics, amqp.Publishing{Headers: nested(12)})},
 	{
 		name: "tables in tables, quorum",
@@ -185,7 +199,7 @@ var properties = section{"keep properties", []row{
 		},
 		run: passed(quorums, amqp.Publishing{DeliveryMode: 1}),
 	},
-	{name: "long texts", want: "correlation-id=ccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc message-id=mmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmm type=ttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttt", run: passed(classics, amqp.Publishing{
+	{name: "long texts", want: "correlation-id=c*255 message-id=m*255 type=t*255", run: passed(classics, amqp.Publishing{
 		MessageId: strings.Repeat("m", 255), CorrelationId: strings.Repeat("c", 255), Type: strings.Repeat("t", 255),
 	})},
 	{name: "another user", want: "channel 406 PRECONDITION_FAILED - user_id property set to 'foo' but authenticated user was 'guest'", run: passed(classics, amqp.Publishing{UserId: "foo"})},
@@ -245,15 +259,15 @@ var bodies = section{"keep bodies", []row{
 	{name: "about two frames", want: "262127 true, 262128 true, 262129 true", run: sized(classics, 2*(131072-8)-1, 2*(131072-8), 2*(131072-8)+1)},
 	{name: "many frames", want: "3000000 true", run: sized(classics, 3_000_000)},
 	{
-		name: "in frames of 4 kB",
+		name: "in frames of 8 kB",
 		want: "true",
 		run: func(e *env) string {
-			conn, err := e.dial(amqp.Config{FrameSize: 4096})
+			conn, err := e.dial(amqp.Config{FrameSize: 8192})
 			e.must(err)
 			e.conns = append(e.conns, conn)
 			q := e.classic("q", nil)
 			ch := e.channelOn(conn)
-			body := bytes.Repeat([]byte("x"), 10_000)
+			body := bytes.Repeat([]byte("x"), 20_000)
 			e.must(ch.publish("", q, amqp.Publishing{Body: body}))
 			d := ch.hold(q, 1)[0]
 			return fmt.Sprint(bytes.Equal(d.Body, body))
