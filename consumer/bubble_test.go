@@ -33,6 +33,7 @@ func TestThreeRetriesAnHourApart(t *testing.T) {
 		<-c.Ready()
 		must(t, broker.Queue("orders").Publish(rabbittest.Message{Body: []byte(`"order 7"`)}))
 		time.Sleep(3*time.Hour + time.Second)
+		synctest.Wait()
 
 		if len(attempts) != 4 {
 			t.Fatalf("%d attempts", len(attempts))
