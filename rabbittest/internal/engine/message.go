@@ -100,11 +100,7 @@ func (q *Queue) properties(e *entry, got bool) wire.Properties {
 
 // countHeaders adds what a quorum queue tells about earlier deliveries.
 func (q *Queue) countHeaders(e *entry, headers wire.Table, got bool) wire.Table {
-	if q.node.profile.ZeroDeliveryCount && (e.deliveries > 0 || got) {
-		// Put first, and not in the place of one that the client sent: RabbitMQ 3.10 sends both, and a reader may take either.
-		return append(wire.Table{{Name: "x-delivery-count", Value: e.deliveries}}, headers...)
-	}
-	if e.deliveries > 0 {
+	if e.deliveries > 0 || got && q.node.profile.ZeroDeliveryCount {
 		headers = headers.With("x-delivery-count", e.deliveries)
 	}
 	if q.node.profile.AcquiredCount && e.acquired > 0 {
