@@ -55,8 +55,7 @@ type conn struct {
 	cut        bool          // what is said from now on is not heard
 	paused     bool
 	deaf       bool // half-open: what comes is not heard, and nothing is said
-	publishes  bool // it has published, so an alarm blocks it
-	blocked    bool // it was told so
+	blocked    bool // by the alarm: it is not read from
 }
 
 // How long a client may take: to open the connection (handshake_timeout), and to end it (CLOSING_TIMEOUT in
@@ -150,7 +149,7 @@ func (c *conn) take(do func()) bool {
 
 // reads tells whether the broker reads from this connection: it does not while it is paused, or an alarm blocks it.
 func (c *conn) reads() bool {
-	return c.stage == over || c.cut || !c.paused && !c.broker.faults.paused && (c.broker.faults.alarm == "" || !c.publishes)
+	return c.stage == over || c.cut || !c.paused && !c.broker.faults.paused && !c.blocked
 }
 
 func (c *conn) waitUntilRead() { _ = c.broker.node.Wait(context.Background(), c.reads) }

@@ -80,11 +80,10 @@ func (c *conn) header(f wire.Frame, p *content) {
 		return
 	}
 	p.headed, p.left, p.properties = true, size, properties
-	c.publishes = true // an alarm blocks the connection from here on: RabbitMQ reads the header, and not the body
 	if size == 0 {
 		c.whole(f.Channel, p)
 	}
-	c.tellBlocked()
+	c.blockPublisher() // RabbitMQ reads the header, and not the body
 }
 
 func (c *conn) body(f wire.Frame, p *content) {
@@ -105,6 +104,7 @@ func (c *conn) body(f wire.Frame, p *content) {
 		if p.left -= n; p.left == 0 {
 			c.whole(f.Channel, p)
 		}
+		c.blockPublisher()
 	}
 }
 

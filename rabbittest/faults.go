@@ -104,8 +104,9 @@ func (b *Broker) pause(on bool) {
 	})
 }
 
-// Block raises an alarm: connections that publish are told, by connection.blocked, and no longer read from. RabbitMQ's
-// reason for memory is "low on memory". https://www.rabbitmq.com/docs/connection-blocked
+// Block raises an alarm: from now on a connection that publishes is told, by connection.blocked, and no longer read
+// from, in the middle of that message if it has a body. RabbitMQ's reason for memory is "low on memory".
+// https://www.rabbitmq.com/docs/connection-blocked
 func (b *Broker) Block(reason string) { b.alarm(reason) }
 
 // Unblock clears the alarm.
@@ -115,25 +116,27 @@ func (b *Broker) alarm(reason string) {
 	b.node.Do(func() {
 		b.faults.alarm = reason
 		for _, c := range b.conns {
-			c.tellBlocked()
+			if reason == "" && c.blocked {
+				c.blocked = false
+				c.tellOfAlarm(&wire.ConnectionUnblocked{})
+			}
 		}
 	})
 }
 
-// tellBlocked tells a client that has published what has become of the alarm, if it wants to know.
-func (c *conn) tellBlocked() {
-	alarm := c.broker.faults.alarm
-	switch {
-	case alarm != "" && c.publishes && !c.blocked:
+// blockPublisher begins to block a client, if there is an alarm: once a header or a body has come, whether or not it
+// published before. publish_received in rabbit_reader.erl.
+func (c *conn) blockPublisher() {
+	if alarm := c.broker.faults.alarm; alarm != "" && !c.blocked {
 		c.blocked = true
-		if c.capable("connection.blocked") {
-			c.send(0, &wire.ConnectionBlocked{Reason: alarm})
-		}
-	case alarm == "" && c.blocked:
-		c.blocked = false
-		if c.capable("connection.blocked") {
-			c.send(0, &wire.ConnectionUnblocked{})
-		}
+		c.tellOfAlarm(&wire.ConnectionBlocked{Reason: alarm})
+	}
+}
+
+// tellOfAlarm tells those who said that they would understand.
+func (c *conn) tellOfAlarm(m wire.Method) {
+	if c.capable("connection.blocked") {
+		c.send(0, m)
 	}
 }
 
