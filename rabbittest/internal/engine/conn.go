@@ -50,6 +50,9 @@ func (c *Conn) forget(ch *Channel) {
 
 // allow checks a permission for an exchange or a queue.
 func (c *Conn) allow(what Permission, kind, name string) *Error {
+	if kind == "exchange" && name == "" {
+		name = "amq.default" // check_resource_access in rabbit_access_control.erl
+	}
 	if permit := c.node.cfg.Permit; permit == nil || permit(c.user, c.vhost.name, what, name) {
 		return nil
 	}

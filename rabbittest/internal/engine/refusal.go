@@ -4,9 +4,6 @@ import "github.com/warren-mq/warren/rabbittest/internal/wire"
 
 // refusal is what a user hears who may not do something.
 func (n *Node) refusal(what Permission, kind, name, vhost, user string) *Error {
-	if kind == "exchange" && name == "" {
-		name = "amq.default"
-	}
 	access := "access"
 	if n.profile.NamesAccess {
 		access = string(what) + " access"
