@@ -5,6 +5,7 @@ package brokers
 import (
 	"context"
 	"net"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -31,10 +32,16 @@ type Broker struct {
 // nor t.Parallel can be called.
 func Each(t *testing.T, test func(t *testing.T, b Broker)) {
 	t.Helper()
+	EachWith(t, rabbittest.Options{}, test)
+}
+
+// EachWith is Each with options of the rabbittest.
+func EachWith(t *testing.T, o rabbittest.Options, test func(t *testing.T, b Broker)) {
+	t.Helper()
 	t.Run("rabbittest", func(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
-			b := rabbittest.New(t)
+			b := rabbittest.NewWith(t, o)
 			test(t, Broker{URL: b.URL(), Dial: b.Dial, Test: b})
 		})
 	})
@@ -53,6 +60,22 @@ func RabbitMQ(tb testing.TB) Broker {
 
 // At returns the real broker at url.
 func At(url string) Broker { return Broker{URL: url, Dial: new(net.Dialer).DialContext} }
+
+// With returns the broker with one more parameter in its URL, as "channel_max=3".
+func (b Broker) With(parameter string) Broker {
+	if strings.Contains(b.URL, "?") {
+		b.URL += "&" + parameter
+	} else {
+		b.URL += "?" + parameter
+	}
+	return b
+}
+
+// As returns the broker as another user sees it, whose password is the same as the name.
+func (b Broker) As(user string) Broker {
+	b.URL = strings.Replace(b.URL, "guest:guest", user+":"+user, 1)
+	return b
+}
 
 // Client connects with the bare client library. The caller closes it.
 func (b Broker) Client() (*amqp.Connection, error) {

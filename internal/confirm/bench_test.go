@@ -13,8 +13,8 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/warren-mq/warren/connection"
+	"github.com/warren-mq/warren/internal/brokers"
 	"github.com/warren-mq/warren/internal/confirm"
-	"github.com/warren-mq/warren/internal/rabbitmq"
 	"github.com/warren-mq/warren/monitoring"
 )
 
@@ -23,14 +23,14 @@ import (
 // is this process's own, says more than ns/op.
 func BenchmarkPublish(b *testing.B) {
 	const window = 256
-	url := rabbitmq.URL(b)
-	queue := newQueue(b, url, amqp.Table{"x-max-length": 1000})
+	broker := brokers.RabbitMQ(b)
+	queue := newQueue(b, broker, amqp.Table{"x-max-length": 1000})
 	p := amqp.Publishing{MessageId: "0190a1b2-c3d4-7e5f-8a6b-7c8d9e0f1a2b", DeliveryMode: amqp.Persistent, Body: make([]byte, 256)}
 
 	// A careful hand-written loop: confirmed and mandatory, window in flight, and
 	// the returns emptied after each confirm.
 	b.Run("by hand", func(b *testing.B) {
-		ch := raw(b, url)
+		ch := raw(b, broker)
 		must(b, ch.Confirm(false))
 		returns := ch.NotifyReturn(make(chan amqp.Return, 2*window))
 		var flight [window]*amqp.DeferredConfirmation
@@ -57,7 +57,7 @@ func BenchmarkPublish(b *testing.B) {
 	})
 	with := func(f func(*testing.B, *confirm.Sender)) func(*testing.B) {
 		return func(b *testing.B) {
-			conn, err := connection.Open(b.Context(), url, connection.Config{Monitor: monitoring.Discard{}})
+			conn, err := connection.Open(b.Context(), broker.URL, connection.Config{Monitor: monitoring.Discard{}})
 			must(b, err)
 			s := confirm.New(conn, window)
 			m := message(queue, "")
@@ -115,7 +115,7 @@ func BenchmarkPublish(b *testing.B) {
 		}
 	}))
 	b.Run("one by hand", func(b *testing.B) {
-		ch := raw(b, url)
+		ch := raw(b, broker)
 		must(b, ch.Confirm(false))
 		defer measure(b)()
 		for range b.N {

@@ -5,44 +5,48 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/warren-mq/warren/connection"
+	"github.com/warren-mq/warren/internal/brokers"
 	"github.com/warren-mq/warren/internal/confirm"
-	"github.com/warren-mq/warren/internal/rabbitmq"
+	"github.com/warren-mq/warren/rabbittest"
 )
 
-// What a broker can do to a publisher, on one node that only this test uses.
+// What a broker can do to a publisher.
 func TestFaultsOfTheBroker(t *testing.T) {
 	t.Parallel()
-	node := rabbitmq.Private(t, rabbitmq.Options{})
-	// Long before the kill: RabbitMQ 3.10 was seen to forget a durable queue that
-	// was declared a second before, and all that was confirmed in it.
-	old := newQueue(t, node.URL(), nil)
-	t.Run("alarm", func(t *testing.T) { testAlarm(t, node) })
-	t.Run("large message under an alarm", func(t *testing.T) { testLargeUnderAnAlarm(t, node) })
-	t.Run("close under an alarm", func(t *testing.T) { testCloseUnderAnAlarm(t, node) })
-	t.Run("a smaller limit than ours", func(t *testing.T) { testOversize(t, node) })
-	t.Run("frozen", func(t *testing.T) { testFrozen(t, node) })
-	t.Run("killed", func(t *testing.T) { testKilled(t, node, old) })
+	brokers.Alone(t, declareOld,
+		brokers.Trial{Name: "alarm", Test: testAlarm},
+		brokers.Trial{Name: "large message under an alarm", Test: testLargeUnderAnAlarm},
+		brokers.Trial{Name: "close under an alarm", Test: testCloseUnderAnAlarm},
+		brokers.Trial{Name: "a smaller limit than ours", Test: testOversize, Options: rabbittest.Options{MaxMessageSize: smallLimit}},
+		brokers.Trial{Name: "frozen", Test: testFrozen},
+		brokers.Trial{Name: "killed", Test: testKilled},
+	)
 }
 
-func alarm(t *testing.T, node *rabbitmq.Node, limit ...string) {
-	t.Helper()
-	_, err := node.Ctl(context.Background(), append([]string{"set_vm_memory_high_watermark"}, limit...)...)
-	must(t, err)
+// oldQueue is declared long before the kill: RabbitMQ 3.10 was seen to forget a
+// durable queue that was declared a second before, and all that was confirmed in
+// it.
+const oldQueue = "old"
+
+func declareOld(tb testing.TB, n *brokers.Node) {
+	_, err := raw(tb, n.Broker).QueueDeclare(oldQueue, true, false, false, false, nil)
+	must(tb, err)
 }
 
 // A publish that has not begun waits until its context ends, and is then
 // certainly not sent. One that has begun is unknown.
-func testAlarm(t *testing.T, node *rabbitmq.Node) {
-	r := startOn(t, node.URL(), 16, connection.Config{})
+func testAlarm(t *testing.T, n *brokers.Node) {
+	r := start(t, n.Broker, 16)
 	r.SetTimeout(300 * time.Millisecond)
-	queue := newQueue(t, r.url, nil)
+	queue := newQueue(t, n.Broker, nil)
 	must(t, r.Send(soon(t), message(queue, "first")))
-	alarm(t, node, "absolute", "1MB")
-	t.Cleanup(func() { alarm(t, node, "0.4") })
+	n.Alarm()
+	t.Cleanup(n.Calm)
 
 	var all results
 	all.add("first", nil)
@@ -68,7 +72,7 @@ func testAlarm(t *testing.T, node *rabbitmq.Node) {
 	patient := make(chan error, 1)
 	must(t, r.Flush(soon(t)))
 	go func() { patient <- r.Send(soon(t), message(queue, "patient")) }()
-	alarm(t, node, "0.4")
+	n.Calm()
 	err = <-patient
 	all.add("patient", err)
 	must(t, err)
@@ -76,46 +80,49 @@ func testAlarm(t *testing.T, node *rabbitmq.Node) {
 	if lost := r.lost(); len(lost) > 0 || r.network.count() != 1 {
 		t.Errorf("connections were lost: %v", lost)
 	}
-	all.verify(t, ids(t, r.url, queue))
+	all.verify(t, ids(t, n.Broker, queue))
 }
 
 // A broker that blocks the connection in the middle of a message reads the rest
 // later. That is no reason to hang up, and to be unknown again and again.
-func testLargeUnderAnAlarm(t *testing.T, node *rabbitmq.Node) {
-	r := startOn(t, node.URL(), 4, connection.Config{WriteTimeout: 500 * time.Millisecond, Heartbeat: time.Second})
-	queue := newQueue(t, r.url, nil)
+func testLargeUnderAnAlarm(t *testing.T, n *brokers.Node) {
+	r := startOn(t, n.Broker, 4, connection.Config{WriteTimeout: 500 * time.Millisecond, Heartbeat: time.Second})
+	queue := newQueue(t, n.Broker, nil)
 	must(t, r.Send(soon(t), message(queue, "first")))
-	alarm(t, node, "absolute", "1MB")
-	t.Cleanup(func() { alarm(t, node, "0.4") })
-	other := startOn(t, node.URL(), 4, connection.Config{})
+	n.Alarm()
+	t.Cleanup(n.Calm)
+	other := start(t, n.Broker, 4)
 	_ = other.Send(after(t, 100*time.Millisecond), message(queue, "first"))
 	until(t, "the alarm", func() bool { return errors.Is(other.conn.Health(), connection.ErrBlocked) })
 	m := message(queue, "large")
 	m.Body = make([]byte, 60<<20) // more than the buffers of the network hold
+	if n.Test != nil {            // memory holds everything
+		m.Body = m.Body[:1<<20]
+	}
 	if err := r.Send(after(t, 4*time.Second), m); !errors.Is(err, confirm.ErrUnknown) {
 		t.Errorf("the large one: %v", err)
 	}
 	if err := r.Send(after(t, 100*time.Millisecond), message(queue, "never")); !errors.Is(err, connection.ErrBlocked) {
 		t.Errorf("the next one: %v", err)
 	}
-	alarm(t, node, "0.4")
+	n.Calm()
 	must(t, r.Send(soon(t), message(queue, "last")))
 	if lost := r.lost(); len(lost) > 0 {
 		t.Errorf("connections were lost: %v", lost)
 	}
-	if there := ids(t, r.url, queue); len(there) != 3 || there["large"] != 1 {
+	if there := ids(t, n.Broker, queue); len(there) != 3 || there["large"] != 1 {
 		t.Errorf("in the queue: %v", there)
 	}
 }
 
 // PEER-BUGS test 9: with a message that has begun, and others that have not.
-func testCloseUnderAnAlarm(t *testing.T, node *rabbitmq.Node) {
-	r := startOn(t, node.URL(), 8, connection.Config{})
-	queue := newQueue(t, r.url, nil)
+func testCloseUnderAnAlarm(t *testing.T, n *brokers.Node) {
+	r := start(t, n.Broker, 8)
+	queue := newQueue(t, n.Broker, nil)
 	s := confirm.New(r.conn, 4)
 	must(t, s.Send(soon(t), message(queue, "first")))
-	alarm(t, node, "absolute", "1MB")
-	t.Cleanup(func() { alarm(t, node, "0.4") })
+	n.Alarm()
+	t.Cleanup(n.Calm)
 	var all results
 	all.add("first", nil)
 	all.add("begun", s.Send(after(t, 100*time.Millisecond), message(queue, "begun")))
@@ -137,25 +144,29 @@ func testCloseUnderAnAlarm(t *testing.T, node *rabbitmq.Node) {
 		}
 	})
 	within(t, 3*time.Second, "every result", wg.Wait)
-	alarm(t, node, "0.4")
+	n.Calm()
 	must(t, r.Send(soon(t), message(queue, "after")))
 	all.add("after", nil)
-	all.verify(t, ids(t, r.url, queue))
+	all.verify(t, ids(t, n.Broker, queue))
 }
+
+const smallLimit = 1000
 
 // The broker closes the channel on a body that is larger than it takes. The
 // others are not to blame.
-func testOversize(t *testing.T, node *rabbitmq.Node) {
-	_, err := node.Ctl(t.Context(), "eval", "application:set_env(rabbit, max_message_size, 1000).")
-	must(t, err)
-	r := startOn(t, node.URL(), 64, connection.Config{})
-	queue := newQueue(t, r.url, nil)
+func testOversize(t *testing.T, n *brokers.Node) {
+	if n.RabbitMQ != nil {
+		n.Ctl("eval", fmt.Sprintf("application:set_env(rabbit, max_message_size, %d).", smallLimit))
+		defer n.Ctl("eval", "application:unset_env(rabbit, max_message_size).")
+	}
+	r := start(t, n.Broker, 64)
+	queue := newQueue(t, n.Broker, nil)
 	var all results
 	many(40, func(id string) {
 		m := message(queue, id)
 		tooLarge := id[len(id)-1] == '5'
 		if tooLarge {
-			m.Body = make([]byte, 1001)
+			m.Body = make([]byte, smallLimit+1)
 		}
 		err := r.Send(soon(t), m)
 		all.add(id, err)
@@ -166,16 +177,14 @@ func testOversize(t *testing.T, node *rabbitmq.Node) {
 			t.Errorf("%s: %v", id, err)
 		}
 	})
-	all.verify(t, ids(t, r.url, queue))
-	_, err = node.Ctl(t.Context(), "eval", "application:unset_env(rabbit, max_message_size).")
-	must(t, err)
+	all.verify(t, ids(t, n.Broker, queue))
 }
 
-func testFrozen(t *testing.T, node *rabbitmq.Node) {
-	r := startOn(t, node.URL(), 8, connection.Config{Heartbeat: 2 * time.Second, DialTimeout: time.Second})
-	queue := newQueue(t, r.url, nil)
+func testFrozen(t *testing.T, n *brokers.Node) {
+	r := startOn(t, n.Broker, 8, connection.Config{Heartbeat: 2 * time.Second, DialTimeout: time.Second})
+	queue := newQueue(t, n.Broker, nil)
 	must(t, r.Send(soon(t), message(queue, "first")))
-	must(t, node.Freeze())
+	n.Freeze()
 	var all results
 	all.add("first", nil)
 	var wg sync.WaitGroup
@@ -200,26 +209,33 @@ func testFrozen(t *testing.T, node *rabbitmq.Node) {
 		must(t, s.Close(after(t, 100*time.Millisecond)))
 	})
 	until(t, "the connection to be given up", func() bool { return len(r.lost()) > 0 })
-	must(t, node.Thaw())
+	n.Thaw()
 	wg.Wait()
 	must(t, r.Flush(soon(t)))
-	all.verify(t, ids(t, r.url, queue))
+	all.verify(t, ids(t, n.Broker, queue))
 }
 
 // Nothing that was confirmed may be lost with the broker.
-func testKilled(t *testing.T, node *rabbitmq.Node, queue string) {
-	r := startOn(t, node.URL(), 64, connection.Config{})
+func testKilled(t *testing.T, n *brokers.Node) {
+	r := start(t, n.Broker, 64)
+	if n.Test != nil {
+		r.network.set(func(n *network) { n.lag = 2 * time.Millisecond }) // memory has none of its own
+	}
 	var all results
-	restarted := make(chan error, 1)
+	var killer sync.WaitGroup
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	go func() {
-		until(t, "some to be confirmed", func() bool { n, _, _ := all.count(); return n > 1000 })
-		must(t, node.Kill())
-		restarted <- node.Restart(ctx)
-	}()
-	many(1000, func(id string) { all.add(id, r.Send(ctx, message(queue, id))) })
-	must(t, <-restarted)
+	var sent atomic.Int64
+	many(1000, func(id string) {
+		if sent.Add(1) == 1000 {
+			killer.Go(func() {
+				n.Kill()
+				n.Boot()
+			})
+		}
+		all.add(id, r.Send(ctx, message(oldQueue, id)))
+	})
+	killer.Wait()
 	fine, unknown, other := all.count()
 	t.Logf("%d confirmed, %d unknown, %d else", fine, unknown, other)
 	if unknown == 0 || unknown > 500 {
@@ -231,5 +247,5 @@ func testKilled(t *testing.T, node *rabbitmq.Node, queue string) {
 			t.Errorf("%s: %v", id, err)
 		}
 	}
-	all.verify(t, ids(t, r.url, queue))
+	all.verify(t, ids(t, n.Broker, oldQueue))
 }

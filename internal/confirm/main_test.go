@@ -13,6 +13,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/warren-mq/warren/connection"
+	"github.com/warren-mq/warren/internal/brokers"
 	"github.com/warren-mq/warren/internal/confirm"
 	"github.com/warren-mq/warren/internal/rabbitmq"
 	"github.com/warren-mq/warren/monitoring"
@@ -43,6 +44,10 @@ func until(tb testing.TB, what string, ok func() bool) {
 	}
 }
 
+// breathe is between messages that are sent without end: the clock of a bubble
+// stands still as long as anyone in it has something to do.
+func breathe() { time.Sleep(time.Millisecond) }
+
 // within fails the test if f takes longer than limit.
 func within(tb testing.TB, limit time.Duration, what string, f func()) {
 	tb.Helper()
@@ -68,7 +73,6 @@ type rig struct {
 	*confirm.Sender
 	network *network
 	conn    *connection.Connection
-	url     string
 
 	mu     sync.Mutex
 	losses []error // of connections
@@ -88,21 +92,21 @@ func (r *rig) lost() []error {
 	return slices.Clone(r.losses)
 }
 
-// start makes a rig on the shared broker, until the test ends.
-func start(tb testing.TB, window int) *rig {
+// start makes a rig on a broker, until the test ends.
+func start(tb testing.TB, b brokers.Broker, window int) *rig {
 	tb.Helper()
-	return startOn(tb, rabbitmq.URL(tb), window, connection.Config{})
+	return startOn(tb, b, window, connection.Config{})
 }
 
-func startOn(tb testing.TB, url string, window int, cfg connection.Config) *rig {
+func startOn(tb testing.TB, b brokers.Broker, window int, cfg connection.Config) *rig {
 	tb.Helper()
-	r := &rig{network: new(network), url: url}
+	r := &rig{network: &network{broker: b}}
 	cfg.Name = "confirm-test"
 	cfg.MinRedial, cfg.MaxRedial = 5*time.Millisecond, 50*time.Millisecond
 	cfg.Monitor = r
 	cfg.Dial = r.network.dial
 	var err error
-	r.conn, err = connection.Open(soon(tb), url, cfg)
+	r.conn, err = connection.Open(soon(tb), b.URL, cfg)
 	must(tb, err)
 	r.Sender = confirm.New(r.conn, window)
 	tb.Cleanup(func() {
@@ -123,9 +127,9 @@ func startOn(tb testing.TB, url string, window int, cfg connection.Config) *rig 
 }
 
 // raw is a channel of the client library, to see what is on the broker.
-func raw(tb testing.TB, url string) *amqp.Channel {
+func raw(tb testing.TB, b brokers.Broker) *amqp.Channel {
 	tb.Helper()
-	conn, err := amqp.Dial(url)
+	conn, err := b.Client()
 	must(tb, err)
 	tb.Cleanup(func() { _ = conn.Close() })
 	ch, err := conn.Channel()
@@ -134,13 +138,13 @@ func raw(tb testing.TB, url string) *amqp.Channel {
 }
 
 // newQueue declares a queue until the test ends.
-func newQueue(tb testing.TB, url string, args amqp.Table) string {
+func newQueue(tb testing.TB, b brokers.Broker, args amqp.Table) string {
 	tb.Helper()
 	queue := rabbitmq.Name(tb, "confirm")
 	const durable, autoDelete, exclusive, noWait = true, false, false, false
-	_, err := raw(tb, url).QueueDeclare(queue, durable, autoDelete, exclusive, noWait, args)
+	_, err := raw(tb, b).QueueDeclare(queue, durable, autoDelete, exclusive, noWait, args)
 	must(tb, err)
-	rabbitmq.Delete(tb, url, queue)
+	b.Delete(tb, queue)
 	return queue
 }
 
@@ -152,9 +156,9 @@ func message(queue, id string) confirm.Message {
 }
 
 // ids takes all that is in a queue, and returns how often each id is there.
-func ids(tb testing.TB, url, queue string) map[string]int {
+func ids(tb testing.TB, b brokers.Broker, queue string) map[string]int {
 	tb.Helper()
-	ch := raw(tb, url)
+	ch := raw(tb, b)
 	defer func() { _ = ch.Close() }() // or it would take what comes later
 	n, last := -1, 0
 	// What was written to a connection that has ended since may still arrive.

@@ -4,19 +4,25 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"math/rand/v2"
 	"net"
 	"sync"
 	"time"
+
+	"github.com/warren-mq/warren/internal/brokers"
 )
 
 // network dials, and can cut what it has dialled, hold back or delay what the
 // broker says, and let writing fail.
 type network struct {
+	broker brokers.Broker
+
 	mu     sync.Mutex
 	dials  int
 	wires  []*wire
 	held   chan struct{} // not nil while it holds; closed at the end of that
-	delay  time.Duration // of everything from the broker
+	delay  time.Duration // of what comes from the broker
+	lag    time.Duration // the same, at random up to so much
 	cutAt  int           // bytes from the broker after which a connection is cut; 0: never
 	mute   bool          // writing fails; the connection looks alive
 	holdOn []byte        // that, once written, makes it hold
@@ -25,7 +31,7 @@ type network struct {
 var errMute = errors.New("mute")
 
 func (n *network) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	conn, err := new(net.Dialer).DialContext(ctx, network, address)
+	conn, err := n.broker.Dial(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}
@@ -95,8 +101,11 @@ func (w *wire) Read(b []byte) (int, error) {
 	n, err := w.Conn.Read(b)
 	w.got += n
 	w.network.mu.Lock()
-	held, delay := w.network.held, w.network.delay
+	held, delay, lag := w.network.held, w.network.delay, w.network.lag
 	w.network.mu.Unlock()
+	if lag > 0 {
+		delay += rand.N(lag)
+	}
 	if err == nil && delay > 0 {
 		select {
 		case <-time.After(delay):

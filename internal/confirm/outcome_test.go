@@ -4,140 +4,144 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"github.com/warren-mq/warren/connection"
+	"github.com/warren-mq/warren/internal/brokers"
 	"github.com/warren-mq/warren/internal/confirm"
 	"github.com/warren-mq/warren/internal/rabbitmq"
+	"github.com/warren-mq/warren/rabbittest"
 )
 
 // The return comes before the confirm, which is an ack. A goroutine that merely
 // reads the returns took a third of them for delivered.
 func TestOf8000UnroutableMessagesNoneIsNil(t *testing.T) {
-	r := start(t, 256)
-	queue := rabbitmq.Name(t, "nobody")
-	var wrong atomic.Int64
-	many(1000, func(id string) {
-		err := r.Send(soon(t), message(queue, id))
-		var returned *confirm.ReturnedError
-		if !errors.As(err, &returned) || !errors.Is(err, confirm.ErrUnroutable) || errors.Is(err, confirm.ErrUnknown) {
-			if wrong.Add(1) < 10 {
-				t.Errorf("%s: %v", id, err)
+	brokers.Each(t, func(t *testing.T, b brokers.Broker) {
+		r := start(t, b, 256)
+		queue := rabbitmq.Name(t, "nobody")
+		var wrong atomic.Int64
+		many(1000, func(id string) {
+			err := r.Send(soon(t), message(queue, id))
+			var returned *confirm.ReturnedError
+			if !errors.As(err, &returned) || !errors.Is(err, confirm.ErrUnroutable) || errors.Is(err, confirm.ErrUnknown) {
+				if wrong.Add(1) < 10 {
+					t.Errorf("%s: %v", id, err)
+				}
+				return
 			}
-			return
-		}
-		if returned.Key != queue || returned.Exchange != "" || returned.Code != amqp.NoRoute || returned.Text != "NO_ROUTE" {
-			t.Errorf("%s: %+v", id, returned)
+			if returned.Key != queue || returned.Exchange != "" || returned.Code != amqp.NoRoute || returned.Text != "NO_ROUTE" {
+				t.Errorf("%s: %+v", id, returned)
+			}
+		})
+		if n := wrong.Load(); n > 0 {
+			t.Errorf("%d of 8,000 results are wrong", n)
 		}
 	})
-	if n := wrong.Load(); n > 0 {
-		t.Errorf("%d of 8,000 results are wrong", n)
-	}
 }
 
 // Mixed, and many in flight from one goroutine: each gets its own.
 func TestUnroutableAndRoutableMessagesInTurn(t *testing.T) {
-	r := start(t, 64)
-	queue := newQueue(t, r.url, nil)
-	nobody := rabbitmq.Name(t, "nobody")
-	var all results
-	var wg sync.WaitGroup
-	for i := range 4000 {
-		id := fmt.Sprintf("%05d", i)
-		to := queue
-		if i%3 == 0 {
-			to = nobody
+	brokers.Each(t, func(t *testing.T, b brokers.Broker) {
+		r := start(t, b, 64)
+		queue := newQueue(t, b, nil)
+		nobody := rabbitmq.Name(t, "nobody")
+		var all results
+		var wg sync.WaitGroup
+		for i := range 4000 {
+			id := fmt.Sprintf("%05d", i)
+			to := queue
+			if i%3 == 0 {
+				to = nobody
+			}
+			p, err := r.Begin(soon(t), message(to, id))
+			must(t, err)
+			wg.Go(func() {
+				err := p.Wait(soon(t))
+				if (i%3 == 0) != errors.Is(err, confirm.ErrUnroutable) {
+					t.Errorf("%s: %v", id, err)
+				}
+				if i%3 != 0 {
+					all.add(id, err)
+				}
+			})
 		}
-		p, err := r.Begin(soon(t), message(to, id))
-		must(t, err)
-		wg.Go(func() {
-			err := p.Wait(soon(t))
-			if (i%3 == 0) != errors.Is(err, confirm.ErrUnroutable) {
-				t.Errorf("%s: %v", id, err)
-			}
-			if i%3 != 0 {
-				all.add(id, err)
-			}
-		})
-	}
-	wg.Wait()
-	all.verify(t, ids(t, r.url, queue))
+		wg.Wait()
+		all.verify(t, ids(t, b, queue))
+	})
 }
 
 func TestAnOptionalMessageNeedsNoQueue(t *testing.T) {
-	r := start(t, 1)
-	m := message(rabbitmq.Name(t, "nobody"), "1")
-	m.Optional = true
-	must(t, r.Send(soon(t), m))
+	brokers.Each(t, func(t *testing.T, b brokers.Broker) {
+		r := start(t, b, 1)
+		m := message(rabbitmq.Name(t, "nobody"), "1")
+		m.Optional = true
+		must(t, r.Send(soon(t), m))
+	})
 }
 
 // Several that look alike may be in flight, and the broker names none.
 func TestDuplicateIDsInFlight(t *testing.T) {
-	r := start(t, 100)
-	queue := newQueue(t, r.url, nil)
-	nobody := rabbitmq.Name(t, "nobody")
-	for _, id := range []string{"same", ""} {
-		many(200, func(string) {
-			must(t, r.Send(soon(t), message(queue, id)))
-			if err := r.Send(soon(t), message(nobody, id)); !errors.Is(err, confirm.ErrUnroutable) {
-				t.Errorf("id %q: %v", id, err)
-			}
-		})
-	}
-	if got := ids(t, r.url, queue); got["same"] != 1600 || got[""] != 1600 {
-		t.Errorf("in the queue: %v", got)
-	}
+	brokers.Each(t, func(t *testing.T, b brokers.Broker) {
+		r := start(t, b, 100)
+		queue := newQueue(t, b, nil)
+		nobody := rabbitmq.Name(t, "nobody")
+		for _, id := range []string{"same", ""} {
+			many(200, func(string) {
+				must(t, r.Send(soon(t), message(queue, id)))
+				if err := r.Send(soon(t), message(nobody, id)); !errors.Is(err, confirm.ErrUnroutable) {
+					t.Errorf("id %q: %v", id, err)
+				}
+			})
+		}
+		if got := ids(t, b, queue); got["same"] != 1600 || got[""] != 1600 {
+			t.Errorf("in the queue: %v", got)
+		}
+	})
 }
 
 func TestMessagesOfOneCallerStayInOrder(t *testing.T) {
-	r := start(t, 16)
-	queue := newQueue(t, r.url, nil)
-	var pending []*confirm.Pending
-	go func() {
-		for range 5 {
-			time.Sleep(20 * time.Millisecond) // it is the pace, not a wait
-			r.network.cut()
+	brokers.Each(t, func(t *testing.T, b brokers.Broker) {
+		r := start(t, b, 16)
+		queue := newQueue(t, b, nil)
+		var pending []*confirm.Pending
+		for i := range 2000 {
+			if i%400 == 200 {
+				r.network.cut()
+			}
+			p, err := r.Begin(soon(t), message(queue, fmt.Sprintf("%05d", i)))
+			must(t, err)
+			pending = append(pending, p)
 		}
-	}()
-	for i := range 2000 {
-		p, err := r.Begin(soon(t), message(queue, fmt.Sprintf("%05d", i)))
-		must(t, err)
-		pending = append(pending, p)
-	}
-	for _, p := range pending {
-		if err := p.Wait(soon(t)); err != nil && !errors.Is(err, confirm.ErrUnknown) {
-			t.Error(err)
+		for _, p := range pending {
+			if err := p.Wait(soon(t)); err != nil && !errors.Is(err, confirm.ErrUnknown) {
+				t.Error(err)
+			}
 		}
-	}
-	ch := raw(t, r.url)
-	last := ""
-	for {
-		d, ok, err := ch.Get(queue, true)
-		must(t, err)
-		if !ok {
-			break
+		ch := raw(t, b)
+		last := ""
+		for {
+			d, ok, err := ch.Get(queue, true)
+			must(t, err)
+			if !ok {
+				break
+			}
+			if d.MessageId <= last {
+				t.Errorf("%s came behind %s", d.MessageId, last)
+			}
+			last = d.MessageId
 		}
-		if d.MessageId <= last {
-			t.Errorf("%s came behind %s", d.MessageId, last)
-		}
-		last = d.MessageId
-	}
+	})
 }
 
 // A channel that the broker closes takes its neighbours with it. They are nil
 // or unknown, and the one that was to blame is told apart.
 func TestWhoIsToBlameForAClosedChannel(t *testing.T) {
-	url := rabbitmq.URL(t)
-	exchange := rabbitmq.Name(t, "internal")
-	ch := raw(t, url)
-	must(t, ch.ExchangeDeclare(exchange, "fanout", false, true, true, false, nil))
-	t.Cleanup(func() { _ = ch.ExchangeDelete(exchange, false, false) })
+	const internal = "internal"
 	for name, test := range map[string]struct {
 		spoil func(*confirm.Message)
 		want  error
@@ -147,7 +151,7 @@ func TestWhoIsToBlameForAClosedChannel(t *testing.T) {
 			func(m *confirm.Message) { m.Exchange = "no such ' exchange" }, confirm.ErrUnroutable, amqp.NotFound,
 		},
 		"an internal exchange": {
-			func(m *confirm.Message) { m.Exchange = exchange }, confirm.ErrRefused, amqp.AccessRefused,
+			func(m *confirm.Message) { m.Exchange = internal }, confirm.ErrRefused, amqp.AccessRefused,
 		},
 		"another user's id": {
 			func(m *confirm.Message) { m.UserId = "somebody" }, confirm.ErrRefused, amqp.PreconditionFailed,
@@ -157,46 +161,55 @@ func TestWhoIsToBlameForAClosedChannel(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := start(t, 64)
-			queue := newQueue(t, url, nil)
-			blame := func(err error, what string) {
-				t.Helper()
-				var reason *amqp.Error
-				if !errors.Is(err, test.want) || errors.Is(err, confirm.ErrUnknown) || !errors.As(err, &reason) || reason.Code != test.code {
-					t.Errorf("%s: %v", what, err)
+			brokers.Each(t, func(t *testing.T, b brokers.Broker) {
+				exchange := rabbitmq.Name(t, internal)
+				ch := raw(t, b)
+				must(t, ch.ExchangeDeclare(exchange, "fanout", false, true, true, false, nil))
+				t.Cleanup(func() { _ = ch.ExchangeDelete(exchange, false, false) })
+				r := start(t, b, 64)
+				queue := newQueue(t, b, nil)
+				blame := func(err error, what string) {
+					t.Helper()
+					var reason *amqp.Error
+					if !errors.Is(err, test.want) || errors.Is(err, confirm.ErrUnknown) || !errors.As(err, &reason) || reason.Code != test.code {
+						t.Errorf("%s: %v", what, err)
+					}
 				}
-			}
-			bad := func(id string) confirm.Message {
-				m := message(queue, id)
-				test.spoil(&m)
-				return m
-			}
-			for i := range 3 {
-				blame(r.Send(soon(t), bad("alone")), fmt.Sprint(i))
-				must(t, r.Send(soon(t), message(queue, fmt.Sprint(i))))
-			}
-			_, err := ch.QueuePurge(queue, false)
-			must(t, err)
+				bad := func(id string) confirm.Message {
+					m := message(queue, id)
+					test.spoil(&m)
+					if m.Exchange == internal {
+						m.Exchange = exchange
+					}
+					return m
+				}
+				for i := range 3 {
+					blame(r.Send(soon(t), bad("alone")), fmt.Sprint(i))
+					must(t, r.Send(soon(t), message(queue, fmt.Sprint(i))))
+				}
+				_, err := ch.QueuePurge(queue, false)
+				must(t, err)
 
-			// Among others: one at a time, so that it is clear who was it.
-			var all results
-			var turn sync.Mutex
-			many(100, func(id string) {
-				if strings.HasSuffix(id, "5") && turn.TryLock() {
-					blame(r.Send(soon(t), bad(id)), id)
-					turn.Unlock()
-					all.add(id, confirm.ErrRefused)
-					return
-				}
-				err := r.Send(soon(t), message(queue, id))
-				if all.add(id, err); err != nil && !errors.Is(err, confirm.ErrUnknown) {
-					t.Errorf("a neighbour: %v", err)
+				// Among others: one at a time, so that it is clear who was it.
+				var all results
+				var turn sync.Mutex
+				many(100, func(id string) {
+					if strings.HasSuffix(id, "5") && turn.TryLock() {
+						blame(r.Send(soon(t), bad(id)), id)
+						turn.Unlock()
+						all.add(id, confirm.ErrRefused)
+						return
+					}
+					err := r.Send(soon(t), message(queue, id))
+					if all.add(id, err); err != nil && !errors.Is(err, confirm.ErrUnknown) {
+						t.Errorf("a neighbour: %v", err)
+					}
+				})
+				all.verify(t, ids(t, b, queue))
+				if lost := r.lost(); len(lost) > 0 {
+					t.Errorf("connections were lost: %v", lost)
 				}
 			})
-			all.verify(t, ids(t, url, queue))
-			if lost := r.lost(); len(lost) > 0 {
-				t.Errorf("connections were lost: %v", lost)
-			}
 		})
 	}
 }
@@ -204,70 +217,94 @@ func TestWhoIsToBlameForAClosedChannel(t *testing.T) {
 // Without permission, which is another text.
 func TestAForbiddenExchange(t *testing.T) {
 	t.Parallel()
-	node := rabbitmq.Shared(t)
-	for _, args := range [][]string{
-		{"add_user", "reader", "reader"},
-		{"set_permissions", "reader", ".*", "^$", ".*"},
-		{"add_user", "narrow", "narrow"},
-		{"set_permissions", "narrow", ".*", ".*", ".*"},
-		{"set_topic_permissions", "narrow", "amq.topic", "^allowed", ".*"},
-	} {
-		_, err := node.Ctl(t.Context(), args...)
-		must(t, err)
+	users := []rabbittest.User{
+		{Name: "guest", Password: "guest"},
+		{Name: "reader", Password: "reader", Write: regexp.MustCompile("^$")},
 	}
-	t.Cleanup(func() {
-		_, _ = node.Ctl(context.Background(), "delete_user", "reader")
-		_, _ = node.Ctl(context.Background(), "delete_user", "narrow")
-	})
-	for _, test := range []struct{ user, exchange, key string }{
-		{"reader", "amq.direct", "k"}, {"reader", "", "k"}, {"narrow", "amq.topic", "forbidden.key"},
-	} {
-		r := startOn(t, strings.Replace(rabbitmq.URL(t), "guest:guest", test.user+":"+test.user, 1), 8, connection.Config{})
-		m := message(test.key, "1")
-		m.Exchange = test.exchange
-		err := r.Send(soon(t), m)
-		var reason *amqp.Error
-		if !errors.Is(err, confirm.ErrRefused) || errors.Is(err, confirm.ErrUnknown) || !errors.As(err, &reason) || reason.Code != amqp.AccessRefused {
-			t.Errorf("%+v: %v", test, err)
+	brokers.EachWith(t, rabbittest.Options{Users: users}, func(t *testing.T, b brokers.Broker) {
+		if b.Test == nil {
+			addReader(t)
 		}
+		for _, exchange := range []string{"amq.direct", ""} {
+			refuses(t, b.As("reader"), exchange, "k")
+		}
+	})
+}
+
+// The same for a routing key: rabbittest has no such permissions.
+func TestAForbiddenTopic(t *testing.T) {
+	t.Parallel()
+	node := rabbitmq.Shared(t)
+	ctl(t, node, "add_user", "narrow", "narrow")
+	t.Cleanup(func() { ctl(t, node, "delete_user", "narrow") })
+	ctl(t, node, "set_permissions", "narrow", ".*", ".*", ".*")
+	ctl(t, node, "set_topic_permissions", "narrow", "amq.topic", "^allowed", ".*")
+	refuses(t, brokers.RabbitMQ(t).As("narrow"), "amq.topic", "forbidden.key")
+}
+
+func addReader(t *testing.T) {
+	t.Helper()
+	node := rabbitmq.Shared(t)
+	ctl(t, node, "add_user", "reader", "reader")
+	t.Cleanup(func() { ctl(t, node, "delete_user", "reader") })
+	ctl(t, node, "set_permissions", "reader", ".*", "^$", ".*")
+}
+
+func ctl(t *testing.T, node *rabbitmq.Node, args ...string) {
+	t.Helper()
+	_, err := node.Ctl(context.Background(), args...)
+	must(t, err)
+}
+
+// refuses tries to publish what the broker must not let pass.
+func refuses(t *testing.T, b brokers.Broker, exchange, key string) {
+	t.Helper()
+	m := message(key, "1")
+	m.Exchange = exchange
+	err := start(t, b, 8).Send(soon(t), m)
+	var reason *amqp.Error
+	if !errors.Is(err, confirm.ErrRefused) || errors.Is(err, confirm.ErrUnknown) || !errors.As(err, &reason) || reason.Code != amqp.AccessRefused {
+		t.Errorf("%q, %q: %v", exchange, key, err)
 	}
 }
 
 // A message to an exchange that was deleted while it was in flight may have
 // been taken before that.
 func TestOnlyTheLastToAMissingExchangeIsToBlame(t *testing.T) {
-	r := start(t, 8)
-	queue := newQueue(t, r.url, nil)
-	exchange := rabbitmq.Name(t, "exchange")
-	ch := raw(t, r.url)
-	must(t, ch.ExchangeDeclare(exchange, "fanout", false, false, false, false, nil))
-	must(t, ch.QueueBind(queue, "", exchange, false, nil))
-	must(t, r.Send(soon(t), message(queue, "first"))) // opens the channel
+	brokers.Each(t, func(t *testing.T, b brokers.Broker) {
+		r := start(t, b, 8)
+		queue := newQueue(t, b, nil)
+		exchange := rabbitmq.Name(t, "exchange")
+		ch := raw(t, b)
+		must(t, ch.ExchangeDeclare(exchange, "fanout", false, false, false, false, nil))
+		must(t, ch.QueueBind(queue, "", exchange, false, nil))
+		must(t, r.Send(soon(t), message(queue, "first"))) // opens the channel
 
-	r.network.hold()
-	taken := message("", "taken")
-	taken.Exchange = exchange
-	a, err := r.Begin(soon(t), taken)
-	must(t, err)
-	until(t, "it to be taken", func() bool {
-		q, err := ch.QueueDeclarePassive(queue, true, false, false, false, nil)
+		r.network.hold()
+		taken := message("", "taken")
+		taken.Exchange = exchange
+		first, err := r.Begin(soon(t), taken)
 		must(t, err)
-		return q.Messages == 2
+		until(t, "it to be taken", func() bool {
+			q, err := ch.QueueDeclarePassive(queue, true, false, false, false, nil)
+			must(t, err)
+			return q.Messages == 2
+		})
+		must(t, ch.ExchangeDelete(exchange, false, false))
+		missed := message("", "missed")
+		missed.Exchange = exchange
+		second, err := r.Begin(soon(t), missed)
+		must(t, err)
+		// The confirm of the first must not come before the end of the channel.
+		r.network.release()
+		errA, errB := first.Wait(soon(t)), second.Wait(soon(t))
+		if errA != nil && !errors.Is(errA, confirm.ErrUnknown) {
+			t.Errorf("it is in the queue, and its result is %v", errA)
+		}
+		if !errors.Is(errB, confirm.ErrUnroutable) || errors.Is(errB, confirm.ErrUnknown) {
+			t.Errorf("the second: %v", errB)
+		}
 	})
-	must(t, ch.ExchangeDelete(exchange, false, false))
-	missed := message("", "missed")
-	missed.Exchange = exchange
-	b, err := r.Begin(soon(t), missed)
-	must(t, err)
-	// The confirm of the first must not come before the end of the channel.
-	r.network.release()
-	errA, errB := a.Wait(soon(t)), b.Wait(soon(t))
-	if errA != nil && !errors.Is(errA, confirm.ErrUnknown) {
-		t.Errorf("it is in the queue, and its result is %v", errA)
-	}
-	if !errors.Is(errB, confirm.ErrUnroutable) || errors.Is(errB, confirm.ErrUnknown) {
-		t.Errorf("the second: %v", errB)
-	}
 }
 
 func TestFaults(t *testing.T) {

@@ -17,6 +17,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"github.com/warren-mq/warren/internal/brokers"
 	"github.com/warren-mq/warren/internal/confirm"
 )
 
@@ -297,29 +298,31 @@ func TestCheck(t *testing.T) {
 
 // What is refused costs nobody a channel.
 func TestWhatIsRefusedIsNotSent(t *testing.T) {
-	r := start(t, 8)
-	queue := newQueue(t, r.url, nil)
-	must(t, r.Send(soon(t), message(queue, "1")))
-	for range 3 {
-		for name, spoil := range map[string]func(*confirm.Message){
-			"oversize headers": func(m *confirm.Message) { m.Headers = amqp.Table{"k": strings.Repeat("x", 140_000)} },
-			"a long id":        func(m *confirm.Message) { m.MessageId = strings.Repeat("x", 300) },
-			"a type":           func(m *confirm.Message) { m.Headers = amqp.Table{"k": uint64(1)} },
-			"an expiration":    func(m *confirm.Message) { m.Expiration = "soon" },
-		} {
-			m := message(queue, "bad")
-			spoil(&m)
-			if err := r.Send(soon(t), m); !errors.Is(err, confirm.ErrTooLarge) && !errors.Is(err, confirm.ErrHeader) {
-				t.Errorf("%s: %v", name, err)
+	brokers.Each(t, func(t *testing.T, b brokers.Broker) {
+		r := start(t, b, 8)
+		queue := newQueue(t, b, nil)
+		must(t, r.Send(soon(t), message(queue, "1")))
+		for range 3 {
+			for name, spoil := range map[string]func(*confirm.Message){
+				"oversize headers": func(m *confirm.Message) { m.Headers = amqp.Table{"k": strings.Repeat("x", 140_000)} },
+				"a long id":        func(m *confirm.Message) { m.MessageId = strings.Repeat("x", 300) },
+				"a type":           func(m *confirm.Message) { m.Headers = amqp.Table{"k": uint64(1)} },
+				"an expiration":    func(m *confirm.Message) { m.Expiration = "soon" },
+			} {
+				m := message(queue, "bad")
+				spoil(&m)
+				if err := r.Send(soon(t), m); !errors.Is(err, confirm.ErrTooLarge) && !errors.Is(err, confirm.ErrHeader) {
+					t.Errorf("%s: %v", name, err)
+				}
 			}
 		}
-	}
-	m := message(queue, "largest")
-	m.Headers = amqp.Table{"k": strings.Repeat("x", 131072-confirm.HeadRoom-100)}
-	must(t, r.Send(soon(t), m))
-	if there := ids(t, r.url, queue); len(there) != 2 || r.network.count() != 1 {
-		t.Errorf("in the queue: %v; %d connections", there, r.network.count())
-	}
+		m := message(queue, "largest")
+		m.Headers = amqp.Table{"k": strings.Repeat("x", 131072-confirm.HeadRoom-100)}
+		must(t, r.Send(soon(t), m))
+		if there := ids(t, b, queue); len(there) != 2 || r.network.count() != 1 {
+			t.Errorf("in the queue: %v; %d connections", there, r.network.count())
+		}
+	})
 }
 
 func TestTable(t *testing.T) {
