@@ -112,11 +112,7 @@ func (b *Broker) Dial(ctx context.Context, _, _ string) (net.Conn, error) {
 			near := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: firstPort + b.dialled}
 			theirs, ours := pipe.New(near, brokerAddr)
 			client = theirs
-			ours.OnRead(func() {
-				if b.waiting.Load() > 0 {
-					b.stir()
-				}
-			})
+			ours.OnRead(b.stir)
 			b.serve(ours, theirs)
 		}
 	})

@@ -68,7 +68,7 @@ const (
 // serve begins with a connection. The caller holds the lock.
 func (b *Broker) serve(n net.Conn, client *pipe.Conn) {
 	c := &conn{
-		broker: b, net: n, client: client, out: newOutbox(n), since: time.Now(),
+		broker: b, net: n, client: client, out: newOutbox(n, b.stir), since: time.Now(),
 		channels: map[uint16]*channel{}, arriving: map[uint16]*content{},
 		name: fmt.Sprintf("%s -> %s", n.RemoteAddr(), n.LocalAddr()),
 	}

@@ -111,6 +111,10 @@ func (c *conn) body(f wire.Frame, p *content) {
 // whole carries out a method whose content is there.
 func (c *conn) whole(number uint16, p *content) {
 	delete(c.arriving, number)
+	if p.unreadable != nil {
+		c.garbage(p.unreadable)
+		return
+	}
 	c.command(number, p.method, p)
 }
 
@@ -123,10 +127,6 @@ func (c *conn) unassembled(e *wire.Error, p *content) {
 
 // publish hands a message to the engine.
 func (ch *channel) publish(m *wire.BasicPublish, with *content) *engine.Error {
-	if with.unreadable != nil {
-		ch.conn.garbage(with.unreadable)
-		return nil
-	}
 	return ch.Publish(engine.Publishing{
 		Exchange: m.Exchange, Key: m.RoutingKey, Mandatory: m.Mandatory, Immediate: m.Immediate,
 		Properties: with.properties, Body: with.body,

@@ -72,13 +72,15 @@ type source struct{ *conn }
 
 func (s source) Read(p []byte) (int, error) {
 	s.reading.Store(true)
-	if s.broker.waiting.Load() > 0 {
-		s.broker.stir()
-	}
+	s.broker.stir()
 	n, err := s.net.Read(p)
 	s.reading.Store(false)
 	return n, err
 }
 
 // stir makes those who wait look again.
-func (b *Broker) stir() { b.node.Do(func() {}) }
+func (b *Broker) stir() {
+	if b.waiting.Load() > 0 {
+		b.node.Do(func() {})
+	}
+}

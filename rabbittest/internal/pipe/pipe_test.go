@@ -99,7 +99,7 @@ func TestMuchAtOnce(t *testing.T) {
 
 // What the pipe is for: in a bubble the test would hang otherwise.
 func TestAWriteNeverBlocks(t *testing.T) {
-	both(t, func(t *testing.T, client, server *pipe.Conn) {
+	both(t, func(t *testing.T, client, _ *pipe.Conn) {
 		b := make([]byte, 1<<20)
 		for range 16 {
 			if _, err := client.Write(b); err != nil {
@@ -292,7 +292,7 @@ func TestTheWriterHearsThatAllIsRead(t *testing.T) {
 		_ = server.Close()
 		check(2)
 	})
-	both(t, func(t *testing.T, client, server *pipe.Conn) {
+	both(t, func(t *testing.T, client, _ *pipe.Conn) {
 		heard := false
 		client.OnRead(func() { heard = true })
 		write(t, client, "lost")
