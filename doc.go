@@ -13,6 +13,7 @@
 //	retry        says how long to wait before each further attempt
 //	codec        turns bodies into values and back: JSON, raw bytes
 //	monitoring   names what happened and tells those who asked
+//	rabbittest   is a RabbitMQ inside the test
 //	topology     computes the queues, exchanges and bindings of a consumer
 //
 // A program needs three of them:

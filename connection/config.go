@@ -30,7 +30,11 @@ type Config struct {
 
 	// Dial opens the network connection. Nil means net.Dialer. It must respect
 	// ctx, which ends after DialTimeout. It is called from two goroutines.
-	// Tests give that of a test broker.
+	// Tests give that of a test broker: Broker.Dial of package rabbittest.
+	//
+	// An error ends that attempt, and another one follows. Only an error with a
+	// method Gone() bool that returns true, as that of a test broker that is
+	// closed, ends the connection as Close does: nobody will ever answer.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
 	// DialTimeout bounds one dial with everything: network, TLS and the AMQP

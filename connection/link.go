@@ -133,9 +133,19 @@ func (l *link) run() {
 			pause = l.serve(s, &d)
 		case l.ctx.Err() == nil:
 			pause = l.failed(i, err, &d)
+			if isGone(err) {
+				l.set(func() { l.closing = true })
+				return
+			}
 		}
 		sleep(l.ctx, pause)
 	}
+}
+
+// isGone tells whether the dialler says that nobody will ever answer again.
+func isGone(err error) bool {
+	var gone interface{ Gone() bool }
+	return errors.As(err, &gone) && gone.Gone()
 }
 
 // failed records a dial that failed and returns the wait before the next.

@@ -2,19 +2,26 @@ package rabbittest
 
 import (
 	"context"
-	"errors"
 	"net"
 	"net/url"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/warren-mq/warren/rabbittest/internal/engine"
 	"github.com/warren-mq/warren/rabbittest/internal/pipe"
 )
 
 // ErrClosed is what a broker says that has been closed.
-var ErrClosed = errors.New("the test broker is closed")
+var ErrClosed error = closedError{}
+
+type closedError struct{}
+
+func (closedError) Error() string { return "the test broker is closed" }
+
+// Gone tells a client that keeps dialling that it is in vain: see Config.Dial of package connection.
+func (closedError) Gone() bool { return true }
 
 // Broker is a RabbitMQ in this process. Its methods may be called from any goroutine.
 type Broker struct {
@@ -53,9 +60,16 @@ func NewWith(tb testing.TB, o Options) *Broker {
 			tb.Logf("the test broker:\n%s", b.Dump())
 		}
 		b.Close()
+		if inBubble() {
+			time.Sleep(afterglow)
+		}
 	})
 	return b
 }
+
+// afterglow is how long, in virtual time, a bubble goes on after its broker was closed: clients that the test forgot to
+// close notice that they dial in vain, and end. After the test there is no time for it, and what is left is a deadlock.
+const afterglow = time.Minute
 
 // Start returns a broker for a program that is no test. The caller must close it. The error is about the options.
 func Start(o Options) (*Broker, error) {

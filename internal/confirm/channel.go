@@ -79,9 +79,11 @@ func (c *channel) wake() {
 
 // decide returns the outcome of p, whose confirmation is resolved.
 func (c *channel) decide(ctx context.Context, p *Pending) error {
-	if !p.confirmation.Acked() && c.amqp.IsClosed() {
+	if !p.confirmation.Acked() && c.amqp.IsClosed() && !c.hasDecided(p) {
 		// The client resolves everything as not acked when it closes. So this
-		// says nothing, and the collector is about to tell why.
+		// says nothing, and the collector is about to tell why. (Not if it has
+		// decided p, retired the channel for that and closed it, before its
+		// caller came here: then it has left.)
 		select {
 		case <-c.dead:
 		case <-ctx.Done():
@@ -94,6 +96,12 @@ func (c *channel) decide(ctx context.Context, p *Pending) error {
 		c.settle(p, c.outcome(p))
 	}
 	return p.result
+}
+
+func (c *channel) hasDecided(p *Pending) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return p.decided
 }
 
 // outcome is what the broker's answer to p means. The caller holds mu.

@@ -213,7 +213,7 @@ func (ch *Channel) hand(q *Queue, e *entry, c *Consumer, noAck bool) Delivery {
 		Redelivered: e.redelivered,
 		Exchange:    e.Exchange,
 		Key:         e.Key,
-		Properties:  q.properties(e),
+		Properties:  q.properties(e, c == nil),
 		Body:        e.Body,
 	}
 	q.node.record(Delivered, q, e.Message, "")

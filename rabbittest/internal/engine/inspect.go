@@ -129,7 +129,7 @@ func (q *Queue) state() QueueState {
 
 func (q *Queue) messageState(e *entry, unacked bool) MessageState {
 	return MessageState{
-		Serial: e.Serial, Exchange: e.Exchange, Key: e.Key, Properties: q.properties(e), Body: e.Body,
+		Serial: e.Serial, Exchange: e.Exchange, Key: e.Key, Properties: q.properties(e, false), Body: e.Body,
 		Redelivered: e.redelivered, Unacked: unacked, Expires: e.expires, ReadyAt: e.readyAt,
 	}
 }

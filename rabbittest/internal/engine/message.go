@@ -83,8 +83,8 @@ type entry struct {
 	readyAt     time.Time
 }
 
-// properties are what a consumer gets: the message's own, with the headers that the broker adds.
-func (q *Queue) properties(e *entry) wire.Properties {
+// properties are what a client gets: the message's own, with the headers that the broker adds. got is for basic.get.
+func (q *Queue) properties(e *entry, got bool) wire.Properties {
 	if len(e.Deaths) == 0 && !q.Quorum {
 		return e.Properties
 	}
@@ -93,18 +93,14 @@ func (q *Queue) properties(e *entry) wire.Properties {
 		headers = q.node.deathHeaders(e.Message)
 	}
 	if q.Quorum {
-		headers = q.countHeaders(e, headers)
+		headers = q.countHeaders(e, headers, got)
 	}
 	return withHeaders(e.Properties, headers)
 }
 
 // countHeaders adds what a quorum queue tells about earlier deliveries.
-func (q *Queue) countHeaders(e *entry, headers wire.Table) wire.Table {
-	if q.node.profile.ZeroDeliveryCount {
-		// Put first, and not in the place of one that the client sent: RabbitMQ 3.10 sends both, and a reader may take either.
-		return append(wire.Table{{Name: "x-delivery-count", Value: e.deliveries}}, headers...)
-	}
-	if e.deliveries > 0 {
+func (q *Queue) countHeaders(e *entry, headers wire.Table, got bool) wire.Table {
+	if e.deliveries > 0 || got && q.node.profile.ZeroDeliveryCount {
 		headers = headers.With("x-delivery-count", e.deliveries)
 	}
 	if q.node.profile.AcquiredCount && e.acquired > 0 {

@@ -22,7 +22,7 @@ type Profile struct {
 
 	// DeliveryLimit is what a quorum queue has without x-delivery-limit; negative for none.
 	DeliveryLimit int64
-	// ZeroDeliveryCount: x-delivery-count stands on the first delivery from a quorum queue, too.
+	// ZeroDeliveryCount: what basic.get takes from a quorum queue has x-delivery-count the first time, too.
 	ZeroDeliveryCount bool
 	// KeepsDeliveryCount: x-delivery-count is a header like any other when the message is dead-lettered (4.0).
 	KeepsDeliveryCount bool
