@@ -71,6 +71,11 @@ var commands = []section{
 	deleting,
 	exclusives,
 	channelModes,
+	acknowledging,
+	consuming,
+	login,
+	frames,
+	sessions,
 }
 
 // A broker is what rows run on.
