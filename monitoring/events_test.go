@@ -101,12 +101,12 @@ var samples = []struct {
 		`level=WARN msg="settling failed"` + deliveryLine + ` to=orders.error error="bank is down" tries=3 next=1s`,
 	},
 	{
-		monitoring.Published{Exchange: "shop", Key: "order.new", MessageID: "m-7", BodySize: 12, Took: time.Millisecond},
-		`level=DEBUG msg="message published" exchange=shop key=order.new message_id=m-7 body_size=12 took=1ms`,
+		monitoring.Published{Exchange: "shop", Key: "order.new", MessageID: "m-7", BodySize: 12, Took: time.Millisecond, Result: monitoring.ResultConfirmed},
+		`level=DEBUG msg="message published" exchange=shop key=order.new message_id=m-7 result=confirmed body_size=12 took=1ms`,
 	},
 	{
-		monitoring.Published{Key: "orders", MessageID: "m-7", BodySize: 12, Took: time.Millisecond, Err: errDown},
-		`level=WARN msg="publish failed" key=orders message_id=m-7 error="bank is down" body_size=12 took=1ms`,
+		monitoring.Published{Key: "orders", MessageID: "m-7", BodySize: 12, Took: time.Millisecond, Result: monitoring.ResultUnknown, Err: errDown},
+		`level=WARN msg="publish failed" key=orders message_id=m-7 result=unknown error="bank is down" body_size=12 took=1ms`,
 	},
 	{
 		monitoring.Connected{Name: "billing/consume", Address: "mq:5672", Version: "4.3.6", Took: time.Millisecond},

@@ -76,6 +76,7 @@ func (l *line) describe(e Event) {
 		l.text("exchange", e.Exchange)
 		l.text("key", e.Key)
 		l.text("message_id", e.MessageID)
+		l.text("result", string(e.Result))
 		l.err(e.Err)
 		l.number("body_size", e.BodySize)
 		l.duration("took", e.Took)

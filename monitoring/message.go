@@ -227,3 +227,24 @@ func (Held) event()         {}
 func (Stuck) event()        {}
 func (LateOutcome) event()  {}
 func (SettleFailed) event() {}
+
+// EndingOf tells which delivery has ended with e and how, in a word: "acked",
+// "retried", "deferred", "errored", "handed_back" or "lost". The other events
+// end none.
+func EndingOf(e Event) (d Delivery, ending string, ok bool) {
+	switch e := e.(type) {
+	case Acked:
+		return e.Delivery, "acked", true
+	case Retried:
+		return e.Delivery, "retried", true
+	case Deferred:
+		return e.Delivery, "deferred", true
+	case Errored:
+		return e.Delivery, "errored", true
+	case HandedBack:
+		return e.Delivery, "handed_back", true
+	case Lost:
+		return e.Delivery, "lost", true
+	}
+	return Delivery{}, "", false
+}

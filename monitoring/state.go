@@ -16,10 +16,36 @@ type Published struct {
 	// Took is the time from the call until the broker's word, or until the
 	// call gave up.
 	Took time.Duration
+	// Result says what became of it, in a word.
+	Result Result
 	// Err is nil if the broker has taken the message over. Otherwise it is
 	// what the caller got; see package publisher for its kinds.
 	Err error
 }
+
+// Result says what became of a message that an application published. There are
+// few of them, so that it can be a label of a metric.
+type Result string
+
+const (
+	// ResultConfirmed is a message that the broker has.
+	ResultConfirmed Result = "confirmed"
+	// ResultUnroutable is one that no queue takes.
+	ResultUnroutable Result = "unroutable"
+	// ResultRefused is one that a queue did not take.
+	ResultRefused Result = "refused"
+	// ResultBlocked is one that was not sent since the broker takes none.
+	ResultBlocked Result = "blocked"
+	// ResultTooLarge is one that the broker would not take.
+	ResultTooLarge Result = "too_large"
+	// ResultUnencodable is one that cannot be written.
+	ResultUnencodable Result = "unencodable"
+	// ResultUnsent is one that was not sent for another reason: the context had
+	// ended, the publisher was closed, or there was no connection.
+	ResultUnsent Result = "unsent"
+	// ResultUnknown is one that the broker may have, or not.
+	ResultUnknown Result = "unknown"
+)
 
 // Connected is a connection to the broker that has come up.
 type Connected struct {

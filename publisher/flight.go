@@ -124,7 +124,31 @@ func (p *Publisher) end(f *flight) error {
 		MessageID: f.id,
 		BodySize:  f.size,
 		Took:      f.took,
+		Result:    classify(f.err),
 		Err:       err,
 	})
 	return err
+}
+
+// classify says what an error means, for the monitor. An unknown one may wrap what caused it, so it is asked for first.
+func classify(err error) monitoring.Result {
+	for _, class := range []struct {
+		err    error
+		result monitoring.Result
+	}{
+		{ErrUnknown, monitoring.ResultUnknown},
+		{ErrUnroutable, monitoring.ResultUnroutable},
+		{ErrRefused, monitoring.ResultRefused},
+		{ErrBlocked, monitoring.ResultBlocked},
+		{ErrTooLarge, monitoring.ResultTooLarge},
+		{ErrEncode, monitoring.ResultUnencodable},
+	} {
+		if errors.Is(err, class.err) {
+			return class.result
+		}
+	}
+	if err != nil {
+		return monitoring.ResultUnsent
+	}
+	return monitoring.ResultConfirmed
 }

@@ -28,11 +28,11 @@ func TestOneEventForEachMessage(t *testing.T) {
 
 		id := take1(t, queue).MessageId
 		for i, want := range []monitoring.Published{
-			{Key: queue, MessageID: id, BodySize: 7},
-			{Exchange: "amq.topic", Key: queue, MessageID: "7", BodySize: 3, Err: unroutable},
-			{Key: queue, MessageID: "8", Err: refused},
-			{Key: queue, Err: notSent},
-			{Key: queue, BodySize: 1, Err: closed},
+			{Key: queue, MessageID: id, BodySize: 7, Result: monitoring.ResultConfirmed},
+			{Exchange: "amq.topic", Key: queue, MessageID: "7", BodySize: 3, Result: monitoring.ResultUnroutable, Err: unroutable},
+			{Key: queue, MessageID: "8", Result: monitoring.ResultUnencodable, Err: refused},
+			{Key: queue, Result: monitoring.ResultUnsent, Err: notSent},
+			{Key: queue, BodySize: 1, Result: monitoring.ResultUnsent, Err: closed},
 		} {
 			if i >= len(events.all()) {
 				t.Fatalf("there are %d events", i)
