@@ -33,7 +33,7 @@ var arguments = []argument{
 	{"x-overflow", overflow, func(s *settings, v any) { s.overflow = v.(string) }},
 	{"x-max-priority", priorities, func(s *settings, v any) { s.maxPriority = int(intOf(v)) }},
 	{"x-single-active-consumer", boolean, func(s *settings, v any) { s.singleActive = v.(bool) }},
-	{"x-delivery-limit", anyInteger, func(s *settings, v any) { s.deliveryLimit = intOf(v) }},
+	{"x-delivery-limit", anyInteger, func(s *settings, v any) { s.deliveryLimit, s.limited = intOf(v), true }},
 	{"x-delayed-retry-type", oneOf("disabled", "all", "failed", "returned"), func(s *settings, v any) { s.delayType = v.(string) }},
 	{"x-delayed-retry-min", notNegative, func(s *settings, v any) { s.delayMin = milliseconds(intOf(v)) }},
 	{"x-delayed-retry-max", notNegative, func(s *settings, v any) { s.delayMax = milliseconds(intOf(v)) }},
@@ -55,13 +55,13 @@ var (
 
 // configure checks a declaration and takes its settings.
 func (q *Queue) configure(s QueueSpec) *Error {
-	q.settings = settings{maxLength: -1, maxBytes: -1, overflow: dropHead, deliveryLimit: -1}
+	q.settings = settings{maxLength: -1, maxBytes: -1, overflow: dropHead}
 	if err := q.readType(s); err != nil {
 		return err
 	}
 	profile := q.node.profile
 	if q.Quorum {
-		q.deliveryLimit = profile.DeliveryLimit
+		q.deliveryLimit, q.limited = profile.DeliveryLimit, profile.DeliveryLimit >= 0
 	}
 	for _, a := range arguments {
 		v, ok := s.Arguments.Get(a.name)
@@ -84,6 +84,9 @@ func (q *Queue) configure(s QueueSpec) *Error {
 		return q.badArgument("x-dead-letter-routing-key", "routing_key_but_no_dlx_defined")
 	}
 	q.atLeastOnce = q.atLeastOnce && q.Quorum && q.deadLetters && q.overflow == rejectPublish
+	if q.deliveryLimit < 0 && !profile.NoUnlimited {
+		q.limited = false
+	}
 	if q.delayMax == 0 {
 		q.delayMax = q.delayMin
 	}

@@ -1,8 +1,6 @@
 package engine
 
 import (
-	"strconv"
-
 	"github.com/warren-mq/warren/rabbittest/internal/wire"
 )
 
@@ -91,8 +89,14 @@ func (ch *Channel) Publish(p Publishing) *Error {
 	if err := m.readRoutes(); err != nil {
 		return err
 	}
+	if mode := p.Properties.DeliveryMode; ch.node.profile.ChecksDeliveryMode && p.Properties.Has(wire.HasDeliveryMode) && mode != 1 && mode != 2 {
+		return ChannelFault(wire.PreconditionFailed, "invalid message: {delivery_mode_unknown,%d}", mode)
+	}
 	if ch.node.profile.TrustsDeaths {
 		m.readDeaths()
+	}
+	if p.Properties.Has(wire.HasExpiration) && ch.node.profile.RewritesExpiration {
+		m.Properties.Expiration = canonicalNumber(m.Properties.Expiration)
 	}
 	ch.node.serial++
 	m.Serial = ch.node.serial
@@ -120,7 +124,7 @@ func (ch *Channel) checkPublish(p Publishing) *Error {
 	}
 	if p.Properties.Has(wire.HasExpiration) {
 		if why := invalidExpiration(p.Properties.Expiration); why != "" {
-			return ChannelFault(wire.PreconditionFailed, "invalid expiration '%s': %s", p.Properties.Expiration, why)
+			return ChannelFault(wire.PreconditionFailed, "%s", why)
 		}
 	}
 	return nil
@@ -131,30 +135,6 @@ func (n *Node) oversize(size, limit int) *Error {
 		return ChannelFault(wire.PreconditionFailed, "message size %d is larger than max size %d", size, limit)
 	}
 	return ChannelFault(wire.PreconditionFailed, "message size %d is larger than configured max size %d", size, limit)
-}
-
-// invalidExpiration says in Erlang's words what is wrong with an expiration, or nothing.
-func invalidExpiration(s string) string {
-	end := 0
-	if end < len(s) && (s[0] == '-' || s[0] == '+') {
-		end = 1
-	}
-	digits := end
-	for end < len(s) && s[end] >= '0' && s[end] <= '9' {
-		end++
-	}
-	switch {
-	case end == digits:
-		return "no_integer"
-	case end < len(s):
-		return "{leftover_string," + strconv.Quote(s[end:]) + "}"
-	case s[0] == '-':
-		value, err := strconv.ParseInt(s, 10, 64)
-		if err == nil && value < 0 {
-			return "{value_negative," + strconv.FormatInt(value, 10) + "}"
-		}
-	}
-	return ""
 }
 
 // readRoutes takes the further routing keys out of the headers CC and BCC.
@@ -177,15 +157,14 @@ func (m *Message) readRoutes() *Error {
 			}
 		}
 	}
-	if len(m.BCC) > 0 {
-		m.Properties.Headers = m.Properties.Headers.Without("BCC")
-	}
+	m.Properties.Headers = m.Properties.Headers.Without("BCC")
 	return nil
 }
 
-// accept routes a message, and answers: first with a return, then with a confirm. RabbitMQ's order.
+// accept routes a message, and answers: first with a return, then with a confirm. RabbitMQ's order. It tells whether
+// every queue took the message.
 // https://www.rabbitmq.com/docs/confirms#when-publishes-are-confirmed
-func (ch *Channel) accept(m *Message) {
+func (ch *Channel) accept(m *Message) bool {
 	verdict := Pass
 	if ch.node.cfg.Judge != nil {
 		verdict = ch.node.cfg.Judge(m)
@@ -208,6 +187,7 @@ func (ch *Channel) accept(m *Message) {
 		ch.published++
 		ch.peer.Confirm(ch.published, ack)
 	}
+	return ack
 }
 
 // ConfirmSelect turns publisher confirms on.
@@ -237,11 +217,15 @@ func (ch *Channel) TxCommit() *Error {
 	}
 	done := ch.tx
 	ch.tx = &transaction{}
+	whole := true
 	for _, m := range done.published {
-		ch.accept(m)
+		whole = ch.accept(m) && whole
 	}
 	for _, s := range done.settled {
 		ch.settle(s)
+	}
+	if !whole {
+		return ChannelFault(wire.PreconditionFailed, "partial tx completion")
 	}
 	return nil
 }

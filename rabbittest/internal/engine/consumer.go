@@ -38,14 +38,13 @@ func (ch *Channel) Qos(size uint32, count uint16, global bool) *Error {
 	if size != 0 {
 		return ConnectionFault(wire.NotImplemented, "prefetch_size!=0 (%d)", size)
 	}
-	switch {
-	case !global:
+	if !global || ch.node.profile.IgnoresGlobalQos {
 		ch.prefetch = int(count)
-	case !ch.node.profile.IgnoresGlobalQos:
-		ch.limit = int(count)
-		for _, c := range ch.consumers {
-			ch.node.touch(c.queue)
-		}
+		return nil
+	}
+	ch.limit = int(count)
+	for _, c := range ch.consumers {
+		ch.node.touch(c.queue)
 	}
 	return nil
 }

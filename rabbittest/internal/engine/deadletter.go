@@ -41,19 +41,19 @@ func (q *Queue) dead(e *entry, reason string) *Message {
 	m := *e.Message
 	profile := q.node.profile
 	cause := Cause{Reason: reason, Queue: q.Name, Exchange: m.Exchange}
-	m.Deaths = withDeath(m.Deaths, Death{
+	m.Deaths = profile.withDeath(m.Deaths, Death{
 		Cause: cause, Count: 1,
 		Keys: append([]string{m.Key}, m.CC...), Time: time.Now(),
 		Expiration: m.Properties.Expiration, hasExpiry: m.Properties.Has(wire.HasExpiration),
 	})
-	if len(e.Deaths) == 0 {
+	if _, told := m.Properties.Headers.Get("x-death"); len(e.Deaths) == 0 && !(told && profile.TrustsDeaths) {
 		m.First = cause
 	}
 	m.Last = cause
 	m.Properties.Flags &^= wire.HasExpiration
 	m.Properties.Expiration = ""
-	if profile.KeepsDeliveryCount && e.deliveries > 0 {
-		m.Properties = withHeaders(m.Properties, m.Properties.Headers.With("x-delivery-count", e.deliveries))
+	if profile.KeepsFailures {
+		m.failedBefore = e.failures
 	}
 	m.Exchange = q.deadExchange
 	m.Mandatory = false
@@ -67,7 +67,11 @@ func (q *Queue) dead(e *entry, reason string) *Message {
 }
 
 // withDeath counts a death: the entry of the same queue and reason moves to the front, with all it has but its count.
-func withDeath(deaths []Death, d Death) []Death {
+func (p Profile) withDeath(deaths []Death, d Death) []Death {
+	if p.ReversesDeaths && len(deaths) > 1 {
+		deaths = slices.Clone(deaths)
+		slices.Reverse(deaths)
+	}
 	at := slices.IndexFunc(deaths, func(old Death) bool { return old.Queue == d.Queue && old.Reason == d.Reason })
 	if at >= 0 {
 		d = deaths[at]

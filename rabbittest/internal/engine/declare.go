@@ -104,7 +104,7 @@ func (ch *Channel) declareAgain(q *Queue, s QueueSpec) (QueueInfo, *Error) {
 }
 
 func (q *Queue) info() QueueInfo {
-	return QueueInfo{Name: q.Name, Messages: q.Ready(), Consumers: len(q.consumers)}
+	return QueueInfo{Name: q.Name, Messages: q.Ready(), Consumers: q.consumerCount()}
 }
 
 // QueueCheck is a passive declare.

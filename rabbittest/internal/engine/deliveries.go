@@ -89,6 +89,17 @@ const (
 	timedOut   // the consumer kept it for too long
 )
 
+// failed tells whether what came back, to stay or to be dead-lettered, was a failure of the consumer.
+func (p Profile) failed(why cause, requeued bool) bool {
+	switch {
+	case why == closedDown:
+		return true
+	case p.RejectIsFailure:
+		return why == rejected
+	}
+	return !requeued
+}
+
 // Ack settles deliveries as done.
 func (ch *Channel) Ack(tag uint64, multiple bool) *Error {
 	return ch.take(tag, multiple, false, acked)
@@ -135,8 +146,7 @@ func (ch *Channel) settle(s settlement) {
 			d.queue.gone(d.entry)
 		} else {
 			d.queue.node.record(Rejected, d.queue, d.entry.Message, "")
-			d.entry.wasDelivered()
-			d.queue.deadLetter(d.entry, reasonRejected)
+			d.queue.refuse(d.entry, s.why)
 		}
 	}
 }
@@ -171,7 +181,10 @@ func (ch *Channel) release(d *delivery) {
 				ch.node.touch(other.queue)
 			}
 		}
+		d.queue.activate()
 		ch.node.touch(d.queue)
+	} else {
+		d.queue.gets--
 	}
 }
 
@@ -228,6 +241,8 @@ func (ch *Channel) hand(q *Queue, e *entry, c *Consumer, noAck bool) Delivery {
 		c.unacked++
 		ch.limited++
 		ch.watch(held)
+	} else {
+		q.gets++
 	}
 	return d
 }

@@ -2,7 +2,9 @@ package engine
 
 import (
 	"math"
+	"math/big"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -17,6 +19,51 @@ func (m *Message) expiration() (time.Duration, bool) {
 		return 0, false
 	}
 	return milliseconds(ms), true
+}
+
+// longestExpiration is ten years, in milliseconds: rabbit_misc:check_expiry.
+const longestExpiration = 315_360_000_000
+
+// invalidExpiration says in RabbitMQ's words what is wrong with an expiration, or nothing.
+func invalidExpiration(s string) string {
+	prefix := "invalid expiration '" + s + "': "
+	end := 0
+	if s != "" && (s[0] == '-' || s[0] == '+') {
+		end = 1
+	}
+	digits := end
+	for end < len(s) && s[end] >= '0' && s[end] <= '9' {
+		end++
+	}
+	switch {
+	case end == digits:
+		return prefix + "no_integer"
+	case end < len(s):
+		return prefix + "{leftover_string," + strconv.Quote(s[end:]) + "}"
+	}
+	switch value, _ := new(big.Int).SetString(s, 10); {
+	case value.Sign() < 0:
+		return prefix + printed(len(prefix), "value_negative", value.String())
+	case value.Cmp(big.NewInt(longestExpiration)) > 0:
+		return prefix + printed(len(prefix), "value_too_large", value.String())
+	}
+	return ""
+}
+
+// printed is a pair as Erlang prints it from this column on: what does not fit into 80 goes to the next line.
+func printed(column int, name, value string) string {
+	if column+len("{,}")+len(name)+len(value) > 80 {
+		return "{" + name + ",\n" + strings.Repeat(" ", column+1) + value + "}"
+	}
+	return "{" + name + "," + value + "}"
+}
+
+// canonicalNumber is a number without a plus or leading zeros.
+func canonicalNumber(s string) string {
+	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
+		return strconv.FormatInt(n, 10)
+	}
+	return s
 }
 
 func milliseconds(ms int64) time.Duration {

@@ -26,8 +26,8 @@ type Message struct {
 	// First and Last are the first and the newest cause of death.
 	First, Last Cause
 
-	// delivered: a client had it before it was dead-lettered.
-	delivered bool
+	// failedBefore is how often a consumer failed with it in the queues before this one, where they count that.
+	failedBefore int64
 }
 
 // Cause says why and where a message was dead-lettered.
@@ -76,8 +76,8 @@ type entry struct {
 	position    uint64    // of its first enqueueing; keeps its place when it comes back
 	expires     time.Time // zero: never
 	redelivered bool
-	deliveries  int64 // x-delivery-count: how often it came back for a failure
-	acquired    int64 // x-acquired-count: how often it came back at all
+	failures    int64 // how often a consumer failed with it, with those of the queues before
+	returns     int64 // how often it came back to this queue at all
 	fresh       bool  // nobody has looked at it yet: a waiting consumer may have it though its TTL is 0
 	level       int   // index of its priority in the queue's levels
 	readyAt     time.Time
@@ -98,13 +98,22 @@ func (q *Queue) properties(e *entry, got bool) wire.Properties {
 	return withHeaders(e.Properties, headers)
 }
 
-// countHeaders adds what a quorum queue tells about earlier deliveries.
+// countHeaders adds what a quorum queue tells about earlier deliveries. Where nothing came back to it, it tells what
+// those before it counted.
 func (q *Queue) countHeaders(e *entry, headers wire.Table, got bool) wire.Table {
-	if e.deliveries > 0 || got && q.node.profile.ZeroDeliveryCount {
-		headers = headers.With("x-delivery-count", e.deliveries)
+	count := e.returns
+	if count == 0 {
+		count = e.failures
 	}
-	if q.node.profile.AcquiredCount && e.acquired > 0 {
-		headers = headers.With("x-acquired-count", e.acquired)
+	profile := q.node.profile
+	switch {
+	case profile.AcquiredCount && count > 0:
+		headers = headers.With("x-acquired-count", count)
+		if e.failures > 0 {
+			headers = headers.With("x-delivery-count", e.failures)
+		}
+	case !profile.AcquiredCount && (count > 0 || got && profile.ZeroDeliveryCount):
+		headers = headers.With("x-delivery-count", count)
 	}
 	return headers
 }

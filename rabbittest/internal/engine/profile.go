@@ -17,17 +17,39 @@ type Profile struct {
 	LastDeath bool
 	// DropsCC: a dead letter that gets another routing key loses its CC header.
 	DropsCC bool
-	// DeathIsRedelivery: a message that was delivered before it was dead-lettered arrives with redelivered set.
-	DeathIsRedelivery bool
+	// ReversesDeaths: each death turns x-death round before it is counted, if it has two entries or more (3.10). So in
+	// a cycle of three queues a message looks as if it had gone round without a rejection, and is dropped.
+	ReversesDeaths bool
 
 	// DeliveryLimit is what a quorum queue has without x-delivery-limit; negative for none.
 	DeliveryLimit int64
 	// ZeroDeliveryCount: what basic.get takes from a quorum queue has x-delivery-count the first time, too.
 	ZeroDeliveryCount bool
-	// KeepsDeliveryCount: x-delivery-count is a header like any other when the message is dead-lettered (4.0).
-	KeepsDeliveryCount bool
-	// AcquiredCount: quorum queues count every return in x-acquired-count, and only failures in x-delivery-count.
+	// KeepsFailures: how often a message failed in a quorum queue goes along when it is dead-lettered, and the next
+	// quorum queue counts on (4.0).
+	KeepsFailures bool
+	// AcquiredCount: quorum queues show every return in x-acquired-count, and only failures in x-delivery-count, which
+	// alone count for the limit (4.3).
 	AcquiredCount bool
+	// ClassicFailures: classic queues count failures, too, and a message that failed before it was dead-lettered is
+	// marked as redelivered (4.3).
+	ClassicFailures bool
+	// RejectIsFailure: basic.reject is a failure, and basic.nack is not (4.3). Before, they are the same, and a failure
+	// without requeue alone.
+	RejectIsFailure bool
+	// PriorityTakesOver: the single active consumer of a quorum queue gives way to one of a higher priority (4.0).
+	PriorityTakesOver bool
+	// SleepyActivation: when the single active consumer of a classic queue is cancelled, the next one gets nothing
+	// before something else happens to the queue (3.10).
+	SleepyActivation bool
+	// NoUnlimited: a delivery limit of -1 is no absence of one, but less than 0 (3.10).
+	NoUnlimited bool
+	// PurgesDeadLetters: a purge takes the dead letters along that wait for their target (4.3).
+	PurgesDeadLetters bool
+	// ChecksDeliveryMode: a delivery mode must be 1 or 2 (3.10).
+	ChecksDeliveryMode bool
+	// RewritesExpiration: an expiration is passed on as a number, without a plus or leading zeros (4.0).
+	RewritesExpiration bool
 	// DelayedRetry: quorum queues know x-delayed-retry-….
 	DelayedRetry bool
 	// QuorumLevels is how many priorities a quorum queue tells apart: 1, 2 (above 4 or not) or 32.
@@ -36,7 +58,7 @@ type Profile struct {
 	// RefusesGlobalQos: consuming from a quorum queue on a channel with a global limit is refused; later the limit is
 	// ignored.
 	RefusesGlobalQos bool
-	// IgnoresGlobalQos: basic.qos with global set has no effect.
+	// IgnoresGlobalQos: basic.qos with global set is the same as without.
 	IgnoresGlobalQos bool
 	// UnknownTypeCloses: an unknown exchange type ends the connection, and not only the channel.
 	UnknownTypeCloses bool
@@ -68,24 +90,30 @@ const ContentMax = 512 << 20
 
 var profiles = []Profile{
 	{
-		Version:           "3.10.8",
-		TrustsDeaths:      true,
-		DropsCC:           true,
-		DeliveryLimit:     -1,
-		ZeroDeliveryCount: true,
-		QuorumLevels:      1,
-		RefusesGlobalQos:  true,
-		UnknownTypeCloses: true,
-		MaxMessageSize:    128 << 20,
-		Mechanisms:        "AMQPLAIN PLAIN",
-		ProtocolHeader:    "AMQP\x00\x00\x09\x01",
-		FrameMin:          4096,
+		Version:            "3.10.8",
+		TrustsDeaths:       true,
+		ReversesDeaths:     true,
+		SleepyActivation:   true,
+		NoUnlimited:        true,
+		ChecksDeliveryMode: true,
+		DropsCC:            true,
+		DeliveryLimit:      -1,
+		ZeroDeliveryCount:  true,
+		QuorumLevels:       1,
+		RefusesGlobalQos:   true,
+		UnknownTypeCloses:  true,
+		MaxMessageSize:     128 << 20,
+		Mechanisms:         "AMQPLAIN PLAIN",
+		ProtocolHeader:     "AMQP\x00\x00\x09\x01",
+		FrameMin:           4096,
 	},
 	{
 		Version:            "4.0.5",
 		LastDeath:          true,
 		DeliveryLimit:      20,
-		KeepsDeliveryCount: true,
+		KeepsFailures:      true,
+		PriorityTakesOver:  true,
+		RewritesExpiration: true,
 		QuorumLevels:       2,
 		RefusesGlobalQos:   true,
 		DefaultsToClassic:  true,
@@ -96,23 +124,28 @@ var profiles = []Profile{
 		FrameMin:           4096,
 	},
 	{
-		Version:           "4.3.6",
-		LastDeath:         true,
-		DeathIsRedelivery: true,
-		DeliveryLimit:     20,
-		AcquiredCount:     true,
-		DelayedRetry:      true,
-		QuorumLevels:      32,
-		IgnoresGlobalQos:  true,
-		DefaultsToClassic: true,
-		TimeoutCancels:    true,
-		NamesAccess:       true,
-		GuardsPassive:     true,
-		MaxMessageSize:    16 << 20,
-		Mechanisms:        "ANONYMOUS PLAIN AMQPLAIN",
-		ProtocolHeader:    "AMQP\x03\x01\x00\x00",
-		FrameMin:          8192,
-		BoundsContent:     true,
+		Version:            "4.3.6",
+		LastDeath:          true,
+		KeepsFailures:      true,
+		ClassicFailures:    true,
+		RejectIsFailure:    true,
+		PriorityTakesOver:  true,
+		PurgesDeadLetters:  true,
+		RewritesExpiration: true,
+		DeliveryLimit:      20,
+		AcquiredCount:      true,
+		DelayedRetry:       true,
+		QuorumLevels:       32,
+		IgnoresGlobalQos:   true,
+		DefaultsToClassic:  true,
+		TimeoutCancels:     true,
+		NamesAccess:        true,
+		GuardsPassive:      true,
+		MaxMessageSize:     16 << 20,
+		Mechanisms:         "ANONYMOUS PLAIN AMQPLAIN",
+		ProtocolHeader:     "AMQP\x03\x01\x00\x00",
+		FrameMin:           8192,
+		BoundsContent:      true,
 	},
 }
 

@@ -33,6 +33,8 @@ type Queue struct {
 
 	consumers []*Consumer // by priority, the highest first; those of one priority in the order of their turn
 	active    *Consumer   // the single active one
+	asleep    bool        // nothing is delivered before something else happens: see SleepyActivation
+	gets      int         // deliveries that were taken by basic.get and are not settled
 	leftover  leftover    // dead letters that wait to be confirmed by their target
 
 	expiry   *Timer // looks at the head
@@ -54,7 +56,8 @@ type settings struct {
 	hasDeadKey    bool
 	atLeastOnce   bool
 	maxPriority   int
-	deliveryLimit int64 // -1: none
+	deliveryLimit int64
+	limited       bool // deliveryLimit counts
 	singleActive  bool
 	delayType     string
 	delayMin      time.Duration
@@ -94,13 +97,19 @@ func (q *Queue) locked() *Error {
 // enqueue takes a new message, and tells whether it did: a full queue may refuse.
 func (q *Queue) enqueue(m *Message) bool {
 	e := &entry{Message: m, position: q.position, fresh: true, level: q.level(m)}
-	if q.node.profile.DeathIsRedelivery && m.delivered {
-		e.redelivered = true
-	}
+	q.carryFailures(e)
 	q.position++
+	q.asleep = false
 	now := time.Now()
 	if ttl, ok := q.timeToLive(m); ok {
 		e.expires = now.Add(ttl)
+	}
+	if q.overflow != dropHead && q.full(1, len(m.Body)) { // even if someone is waiting: the bound may be 0
+		q.node.record(Refused, q, m, "")
+		if q.overflow == rejectPublishDLX {
+			q.deadLetter(e, reasonMaxLength)
+		}
+		return false
 	}
 	if q.Ready() == 0 { // someone may be waiting
 		if c := q.taker(); c != nil {
@@ -110,21 +119,19 @@ func (q *Queue) enqueue(m *Message) bool {
 			return true
 		}
 	}
-	if q.overflow != dropHead && q.full(1, len(m.Body)) {
-		q.node.record(Refused, q, m, "")
-		if q.overflow == rejectPublishDLX {
-			q.deadLetter(e, reasonMaxLength)
-		}
-		return false
-	}
 	q.node.record(Published, q, m, "")
 	q.levels[e.level].push(e)
 	q.bytes += len(m.Body)
+	q.dropHead()
+	q.node.touch(q)
+	return true
+}
+
+// dropHead makes room in a queue that drops what stands first.
+func (q *Queue) dropHead() {
 	for q.overflow == dropHead && q.full(0, 0) {
 		q.deadLetter(q.takeNext(), reasonMaxLength)
 	}
-	q.node.touch(q)
-	return true
 }
 
 // full tells whether the queue would hold too much with that much more.
@@ -205,7 +212,7 @@ func (q *Queue) takeNext() *entry {
 // waited longest. https://www.rabbitmq.com/docs/consumer-priority
 func (q *Queue) taker() *Consumer {
 	if q.singleActive {
-		if q.active != nil && q.active.hasRoom() {
+		if q.active != nil && !q.asleep && q.active.hasRoom() && q.successor() == nil {
 			return q.active
 		}
 		return nil
@@ -232,6 +239,7 @@ func (q *Queue) queueUp(c *Consumer) {
 func (q *Queue) join(c *Consumer) {
 	q.queueUp(c)
 	q.unused.Stop()
+	q.asleep = false
 	q.activate()
 	q.node.touch(q)
 }
@@ -241,6 +249,7 @@ func (q *Queue) part(c *Consumer) {
 	q.consumers = slices.DeleteFunc(q.consumers, func(other *Consumer) bool { return other == c })
 	if q.active == c {
 		q.active = nil
+		q.asleep = q.node.profile.SleepyActivation && !q.Quorum
 	}
 	if q.deleted {
 		return
@@ -258,9 +267,31 @@ func (q *Queue) part(c *Consumer) {
 
 // activate chooses the single active consumer. https://www.rabbitmq.com/docs/consumers#single-active-consumer
 func (q *Queue) activate() {
-	if q.singleActive && q.active == nil && len(q.consumers) > 0 {
-		q.active = q.consumers[0]
+	if !q.singleActive || len(q.consumers) == 0 {
+		return
 	}
+	if q.active == nil {
+		q.active = q.consumers[0]
+	} else if next := q.successor(); next != nil && q.active.unacked == 0 {
+		q.active = next
+	}
+}
+
+// successor is the consumer for which the active one makes way as soon as it has settled all that it has, or nil.
+func (q *Queue) successor() *Consumer {
+	if q.Quorum && q.node.profile.PriorityTakesOver && q.active != nil && q.consumers[0].Priority > q.active.Priority {
+		return q.consumers[0]
+	}
+	return nil
+}
+
+// consumerCount is how many consumers the queue says that it has. A quorum queue counts who holds a message by
+// basic.get as one.
+func (q *Queue) consumerCount() int {
+	if q.Quorum {
+		return len(q.consumers) + q.gets
+	}
+	return len(q.consumers)
 }
 
 // gone is told of every entry that leaves for good.
@@ -268,11 +299,12 @@ func (q *Queue) gone(*entry) { q.node.touch(q) }
 
 // takeBack puts entries back that a consumer had. They are in the order of their delivery.
 func (q *Queue) takeBack(list []*entry, why cause) {
+	q.asleep = false
 	for _, e := range list {
-		e.wasDelivered()
 		e.redelivered = true
 		e.fresh = false
 		q.node.record(Requeued, q, e.Message, "")
+		q.countReturn(e, q.node.profile.failed(why, true))
 		if q.Quorum {
 			q.takeBackQuorum(e, why)
 			continue
@@ -280,16 +312,28 @@ func (q *Queue) takeBack(list []*entry, why cause) {
 		q.levels[e.level].insert(e)
 		q.bytes += len(e.Body)
 	}
+	q.dropHead()
 	q.node.touch(q)
 }
 
-// wasDelivered notes on the message that a client had it.
-func (e *entry) wasDelivered() {
-	if !e.delivered {
-		m := *e.Message
-		m.delivered = true
-		e.Message = &m
+// refuse dead-letters an entry that a consumer did not want.
+func (q *Queue) refuse(e *entry, why cause) {
+	q.countReturn(e, q.node.profile.failed(why, false))
+	q.deadLetter(e, reasonRejected)
+}
+
+// countReturn counts that a consumer has handed an entry back.
+func (q *Queue) countReturn(e *entry, failed bool) {
+	e.returns++
+	if failed && (q.Quorum || q.node.profile.ClassicFailures) {
+		e.failures++
 	}
+}
+
+// carryFailures has a new entry begin where the queues before have left it.
+func (q *Queue) carryFailures(e *entry) {
+	e.failures = e.failedBefore
+	e.redelivered = e.failures > 0 && (q.Quorum || q.node.profile.ClassicFailures)
 }
 
 // used puts off the end of a queue that expires. https://www.rabbitmq.com/docs/ttl#queue-ttl
@@ -304,6 +348,11 @@ func (q *Queue) used() {
 // purge drops what is ready, and tells how much that was.
 func (q *Queue) purge() int {
 	n := q.Ready() + q.delayed.len()
+	if q.node.profile.PurgesDeadLetters {
+		n += len(q.leftover.list)
+		q.leftover.retry.Stop()
+		q.leftover = leftover{}
+	}
 	q.returned, q.delayed = list{}, list{}
 	for i := range q.levels {
 		q.levels[i] = list{}

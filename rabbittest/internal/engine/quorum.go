@@ -51,27 +51,26 @@ func (q *Queue) takeTurn(level int) {
 	}
 }
 
-// takeBackQuorum counts the return of an entry, and puts it where the version puts it; or dead-letters it, if it
-// returned too often. https://www.rabbitmq.com/docs/quorum-queues#poison-message-handling
+// takeBackQuorum puts an entry where the version puts it; or dead-letters it, if it returned too often.
+// https://www.rabbitmq.com/docs/quorum-queues#poison-message-handling
 func (q *Queue) takeBackQuorum(e *entry, why cause) {
-	e.acquired++
-	failed := why == rejected || why == closedDown
-	if failed || !q.node.profile.AcquiredCount {
-		e.deliveries++
+	count := e.returns
+	if q.node.profile.AcquiredCount {
+		count = e.failures
 	}
-	if q.deliveryLimit >= 0 && e.deliveries > q.deliveryLimit {
+	if q.limited && count > q.deliveryLimit {
 		q.deadLetter(e, reasonDeliveryLimit)
 		return
 	}
-	if d := q.retryDelay(e, failed); d > 0 {
+	if d := q.retryDelay(e, q.node.profile.failed(why, true)); d > 0 {
 		e.readyAt = time.Now().Add(d)
 		q.delayed.push(e)
 		q.setReadying()
 		return
 	}
 	q.bytes += len(e.Body)
-	if q.deliveryLimit < 0 && !q.node.profile.AcquiredCount && (why == nacked || why == rejected) {
-		// Without a limit such a return is a new message to the log.
+	if !q.limited && q.node.profile.ZeroDeliveryCount && why != closedDown {
+		// RabbitMQ 3.10 without a limit: such a return is a new message to the log.
 		e.position = q.position
 		q.position++
 		q.levels[e.level].push(e)
@@ -96,7 +95,7 @@ func (q *Queue) retryDelay(e *entry, failed bool) time.Duration {
 	default:
 		return 0
 	}
-	return min(q.delayMin*time.Duration(max(e.deliveries, 1)), q.delayMax)
+	return min(q.delayMin*time.Duration(max(e.failures, 1)), q.delayMax)
 }
 
 // setReadying has the queue look at what is delayed when the first of it is due.

@@ -21,6 +21,10 @@ func (v *vhost) route(exchangeName string, m *Message) []*Queue {
 	if start == nil {
 		return nil
 	}
+	headers := m.Properties.Headers
+	if len(m.Deaths) > 0 {
+		headers = v.node.deathHeaders(m)
+	}
 	todo, seen := []*exchange{start}, map[*exchange]bool{start: true}
 	follow := func(x *exchange) {
 		if x != nil && !seen[x] {
@@ -39,7 +43,7 @@ func (v *vhost) route(exchangeName string, m *Message) []*Queue {
 		}
 		matched := false
 		for _, b := range x.bindings {
-			if !x.matches(b, m) {
+			if !x.matches(b, m, headers) {
 				continue
 			}
 			matched = true
@@ -53,12 +57,13 @@ func (v *vhost) route(exchangeName string, m *Message) []*Queue {
 	return found
 }
 
-func (x *exchange) matches(b *binding, m *Message) bool {
+// matches tells whether a binding takes a message with these headers.
+func (x *exchange) matches(b *binding, m *Message, headers wire.Table) bool {
 	switch x.Type {
 	case "fanout":
 		return true
 	case "headers":
-		return headersMatch(b.args, m.Properties.Headers)
+		return headersMatch(b.args, headers)
 	}
 	for _, key := range m.keys() {
 		if x.Type == "topic" && topicMatches(b.Key, key) || x.Type == "direct" && b.Key == key {
