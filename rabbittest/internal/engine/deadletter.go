@@ -46,7 +46,7 @@ func (q *Queue) dead(e *entry, reason string) *Message {
 		Keys: append([]string{m.Key}, m.CC...), Time: time.Now(),
 		Expiration: m.Properties.Expiration, hasExpiry: m.Properties.Has(wire.HasExpiration),
 	})
-	if _, told := m.Properties.Headers.Get("x-death"); len(e.Deaths) == 0 && !(told && profile.TrustsDeaths) {
+	if _, told := m.Properties.Headers.Get("x-death"); len(e.Deaths) == 0 && (!told || !profile.TrustsDeaths) {
 		m.First = cause
 	}
 	m.Last = cause
