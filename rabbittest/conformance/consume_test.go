@@ -199,6 +199,10 @@ var consuming = section{"consume and get", []row{
 		e.put("", q, "a")
 		return r.take(3)
 	}},
+	{name: "a queue that its consumer deletes", want: `queue.delete-ok 0; basic.cancel "t" 1`, run: deletesItsOwn(nil)},
+	{name: "a quorum queue that its consumer deletes", want: `queue.delete-ok 0; basic.cancel "t" 1`, run: deletesItsOwn([][]byte{
+		field("x-queue-type", 'S', long("quorum")),
+	})},
 	{name: "no tag twice", want: "no error", run: withQueue(func(ch *channel, q string) error {
 		ch.consume(q, "", nil)
 		_, err := ch.Consume(q, "", false, false, false, false, nil)
@@ -318,3 +322,15 @@ var consuming = section{"consume and get", []row{
 		return r.rest()
 	}},
 }}
+
+// deletesItsOwn has a client delete the queue that it consumes. It wants to know of consumers that end.
+func deletesItsOwn(args [][]byte) func(e *env) string {
+	return func(e *env) string {
+		q := e.queue("q")
+		r := e.raw("consumer_cancel_notify")
+		r.call("queue.declare-ok", 1, 50, 10, uint16(0), q, bits(2), table(args...))
+		r.call("basic.consume-ok", 1, 60, 20, uint16(0), q, "t", bits(0), table())
+		r.method(1, 50, 40, uint16(0), q, bits(0))
+		return r.take(2)
+	}
+}

@@ -40,22 +40,26 @@ func (e *env) socket() *raw {
 	return &raw{e: e, conn: conn, in: bufio.NewReader(conn)}
 }
 
-// raw connects, logs in, and opens channel 1.
-func (e *env) raw() *raw {
+// raw connects, logs in as a client with these capabilities, and opens channel 1.
+func (e *env) raw(capabilities ...string) *raw {
 	e.Helper()
 	r := e.socket()
-	r.login()
+	r.login(capabilities...)
 	r.call("connection.open-ok", 0, 10, 40, "/", "", bits(0))
 	r.call("channel.open-ok", 1, 20, 10, "")
 	return r
 }
 
 // login comes as far as connection.tune, and agrees to it without heartbeats.
-func (r *raw) login() {
+func (r *raw) login(capabilities ...string) {
 	r.e.Helper()
+	var able [][]byte
+	for _, name := range capabilities {
+		able = append(able, field(name, 't', bits(1)))
+	}
 	r.write([]byte(protocolHeader))
 	r.e.expect(r.next(), "connection.start")
-	r.call("connection.tune", 0, 10, 11, table(), "PLAIN", long("\x00guest\x00guest"), "en_US")
+	r.call("connection.tune", 0, 10, 11, table(field("capabilities", 'F', table(able...))), "PLAIN", long("\x00guest\x00guest"), "en_US")
 	r.method(0, 10, 31, uint16(2047), uint32(131072), uint16(0))
 }
 

@@ -117,14 +117,14 @@ func (c *Consumer) leave() {
 	c.queue.part(c)
 }
 
-// dismiss ends a subscription by no wish of the client.
+// dismiss ends a subscription by no wish of the client, who hears of it after the answer to the command that did it.
 func (c *Consumer) dismiss() {
 	if c.gone {
 		return
 	}
 	c.leave()
 	if c.channel.conn.Notify {
-		c.channel.peer.Cancel(c.Tag)
+		c.channel.node.dismissed = append(c.channel.node.dismissed, c)
 	}
 }
 

@@ -53,14 +53,15 @@ type Node struct {
 	cfg     Config
 	profile Profile
 
-	mu      sync.Mutex
-	changed *sync.Cond // of mu; told at the end of every Do
-	vhosts  map[string]*vhost
-	dirty   []*Queue // have something to do before the lock is given back
-	journal journal
-	serial  uint64 // of the last message that a client published
-	closed  bool
-	version uint64 // see Version
+	mu        sync.Mutex
+	changed   *sync.Cond // of mu; told at the end of every Do
+	vhosts    map[string]*vhost
+	dirty     []*Queue    // have something to do before the lock is given back
+	dismissed []*Consumer // are to be told so, likewise
+	journal   journal
+	serial    uint64 // of the last message that a client published
+	closed    bool
+	version   uint64 // see Version
 
 	timers  map[*Timer]struct{}
 	running sync.WaitGroup // timers that are set or at work
@@ -153,15 +154,22 @@ func (n *Node) touch(q *Queue) {
 // drain does what is left to do. Each step may make more: a delivery does not, but an expired message may be
 // dead-lettered to a queue whose own message expires. It ends, since a cycle of dead letters is cut.
 func (n *Node) drain() {
-	for len(n.dirty) > 0 {
-		q := n.dirty[0]
-		n.dirty = n.dirty[1:]
+	for i := 0; i < len(n.dirty); i++ { // it grows
+		q := n.dirty[i]
 		q.dirty = false
 		if !q.deleted {
 			q.pump()
 		}
 	}
-	n.dirty = nil
+	clear(n.dirty)
+	n.dirty = n.dirty[:0]
+	for _, c := range n.dismissed {
+		if !c.channel.closed {
+			c.channel.peer.Cancel(c.Tag)
+		}
+	}
+	clear(n.dismissed)
+	n.dismissed = n.dismissed[:0]
 }
 
 // Timer calls a function later, with the lock.
