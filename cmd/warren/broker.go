@@ -35,8 +35,8 @@ reach it.
 
 When it is ready it prints where it listens, one line each:
 
-    amqp://127.0.0.1:5672/
-    http://127.0.0.1:15672/
+    amqp://127.0.0.1:5672
+    http://127.0.0.1:15672
 
 With --management it answers two requests of RabbitMQ's management API, with basic
 authentication: GET /api/connections/ lists the connections, and
@@ -78,7 +78,7 @@ func (f *brokerFlags) serve(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	ready := fmt.Sprintf("amqp://%s/\n", address)
+	ready := fmt.Sprintf("amqp://%s\n", address) // without a slash: after it would come the virtual host
 	warnStrangers(cmd, address)
 
 	failed := make(chan error, 1)
@@ -89,7 +89,7 @@ func (f *brokerFlags) serve(cmd *cobra.Command) error {
 		if err != nil {
 			return err
 		}
-		ready += fmt.Sprintf("http://%s/\n", l.Addr())
+		ready += fmt.Sprintf("http://%s\n", l.Addr())
 		warnStrangers(cmd, l.Addr())
 		server := &http.Server{Handler: broker.Management(), ReadHeaderTimeout: 10 * time.Second}
 		defer shutDown(server)

@@ -169,7 +169,7 @@ func TestManagementClosesAConnection(t *testing.T) {
 	u, err := url.Parse(p.amqp)
 	must(t, err)
 	u.User = url.UserPassword("shop", "se:cret")
-	closed := dial(t, u.String()+"shop", amqp.Config{
+	closed := dial(t, u.String()+"/shop", amqp.Config{
 		Vhost: "shop", Properties: amqp.Table{"connection_name": "till"},
 	}).NotifyClose(make(chan *amqp.Error, 1))
 
@@ -190,12 +190,12 @@ func TestManagementClosesAConnection(t *testing.T) {
 		Timeout           int
 		UserProvidedName  string `json:"user_provided_name"`
 	}
-	_, body := ask("GET", "api/connections/")
+	_, body := ask("GET", "/api/connections/")
 	must(t, json.Unmarshal(body, &all))
 	if len(all) != 1 || all[0].UserProvidedName != "till" || all[0].User != "shop" || all[0].VHost != "shop" || all[0].Timeout != 7 {
 		t.Fatalf("the list is %s", body)
 	}
-	if code, body := ask("DELETE", "api/connections/"+url.PathEscape(all[0].Name)); code != http.StatusNoContent {
+	if code, body := ask("DELETE", "/api/connections/"+url.PathEscape(all[0].Name)); code != http.StatusNoContent {
 		t.Fatalf("DELETE is answered with %d %s", code, body)
 	}
 	if err := within(t, "close", closed); err == nil || err.Code != amqp.ConnectionForced || err.Reason != "CONNECTION_FORCED - lunch" {
