@@ -3,8 +3,10 @@
 package brokers
 
 import (
+	"cmp"
 	"context"
 	"net"
+	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -26,10 +28,14 @@ type Broker struct {
 	Test *rabbittest.Broker
 }
 
+// versionVariable names the version that a rabbittest plays.
+const versionVariable = "WARREN_RABBITTEST"
+
 // Each runs test on rabbittest in a bubble, as subtest "rabbittest", and, at
 // once, on the real broker that tests share, as subtest "rabbitmq", which is
 // skipped where there is none. In a bubble time is virtual, and neither t.Run
-// nor t.Parallel can be called.
+// nor t.Parallel can be called. The rabbittest plays the version that the
+// environment names in WARREN_RABBITTEST, such as 3.10, or else its default.
 func Each(t *testing.T, test func(t *testing.T, b Broker)) {
 	t.Helper()
 	EachWith(t, rabbittest.Options{}, test)
@@ -41,14 +47,21 @@ func EachWith(t *testing.T, o rabbittest.Options, test func(t *testing.T, b Brok
 	t.Run("rabbittest", func(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
-			b := rabbittest.NewWith(t, o)
-			test(t, Broker{URL: b.URL(), Dial: b.Dial, Test: b})
+			test(t, inMemory(t, o))
 		})
 	})
 	t.Run("rabbitmq", func(t *testing.T) {
 		t.Parallel()
 		test(t, RabbitMQ(t))
 	})
+}
+
+// inMemory starts a rabbittest.
+func inMemory(tb testing.TB, o rabbittest.Options) Broker {
+	tb.Helper()
+	o.Version = cmp.Or(o.Version, os.Getenv(versionVariable))
+	b := rabbittest.NewWith(tb, o)
+	return Broker{URL: b.URL(), Dial: b.Dial, Test: b}
 }
 
 // RabbitMQ returns the real broker that tests share. Where there is none the
