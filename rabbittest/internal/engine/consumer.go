@@ -163,8 +163,10 @@ func (ch *Channel) checkTimeout() {
 				ch.timeoutTimer = ch.node.At(d.since.Add(limit), ch.checkTimeout)
 			}
 		case !cancels:
-			ch.fail(ChannelFault(wire.PreconditionFailed, "delivery acknowledgement on channel %d timed out. Timeout value used: %d ms. "+
-				"This timeout value can be configured, see consumers doc guide to learn more", ch.Number, limit.Milliseconds()))
+			ch.fail(ch.timedOut(limit.Milliseconds()))
+			return
+		case d.consumer.gone: // by the client's wish: there is nothing left to cancel
+			ch.fail(ch.timedOut(-1))
 			return
 		case !slices.Contains(late, d.consumer):
 			late = append(late, d.consumer)
@@ -173,6 +175,11 @@ func (ch *Channel) checkTimeout() {
 	for _, c := range late {
 		c.timeOut()
 	}
+}
+
+func (ch *Channel) timedOut(milliseconds int64) *Error {
+	return ChannelFault(wire.PreconditionFailed, "delivery acknowledgement on channel %d timed out. Timeout value used: %d ms. "+
+		"This timeout value can be configured, see consumers doc guide to learn more", ch.Number, milliseconds)
 }
 
 // timeOut cancels a consumer and takes back what it has; a later ack of that does nothing.

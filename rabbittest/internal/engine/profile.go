@@ -64,8 +64,8 @@ type Profile struct {
 	UnknownTypeCloses bool
 	// DefaultsToClassic: a queue declared without x-queue-type is remembered as having said classic.
 	DefaultsToClassic bool
-	// TimeoutCancels: a quorum queue's consumer that keeps a delivery for too long is cancelled, and a classic one's is
-	// left alone; before, the channel was closed in both cases.
+	// TimeoutCancels: a quorum queue's consumer that keeps a delivery for too long is cancelled (if the client has done so
+	// already, the channel is closed), and a classic one's is left alone; before, the channel was closed in all cases.
 	TimeoutCancels bool
 	// NamesAccess: a refusal says which kind of access was wanted.
 	NamesAccess bool
