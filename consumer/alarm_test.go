@@ -8,7 +8,6 @@ import (
 
 	"github.com/warren-mq/warren/consumer"
 	"github.com/warren-mq/warren/internal/brokers"
-	"github.com/warren-mq/warren/internal/rabbitmq"
 	"github.com/warren-mq/warren/monitoring"
 	"github.com/warren-mq/warren/retry"
 	"github.com/warren-mq/warren/topology"
@@ -18,8 +17,11 @@ import (
 // failed yet. What needs no publish goes on. Then it settles, and the handler has run once.
 func TestSettlingDuringAnAlarm(t *testing.T) {
 	t.Parallel()
-	node := rabbitmq.Private(t, rabbitmq.Options{})
-	k := newKit(t, brokers.At(node.URL()))
+	brokers.Alone(t, nil, brokers.Trial{Name: "alarm", Test: testSettlingDuringAnAlarm})
+}
+
+func testSettlingDuringAnAlarm(t *testing.T, node *brokers.Node) {
+	k := newKit(t, node.Broker)
 	runs := make(chan string, 10)
 	raised := make(chan struct{})
 	r := run(k, func(_ context.Context, m message) consumer.Outcome {
@@ -34,9 +36,7 @@ func TestSettlingDuringAnAlarm(t *testing.T) {
 	for range 20 {
 		k.publish(text("ack", "x"))
 	}
-	if out, err := node.Ctl(t.Context(), "set_vm_memory_high_watermark", "absolute", "1MB"); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
+	node.Alarm()
 	close(raised)
 	began := time.Now()
 	var settle *consumer.SettleError
@@ -48,9 +48,7 @@ func TestSettlingDuringAnAlarm(t *testing.T) {
 	if got := k.events.endings("retry"); got != "" {
 		t.Errorf("it ends as %s", got)
 	}
-	if out, err := node.Ctl(t.Context(), "set_vm_memory_high_watermark", "0.4"); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
+	node.Calm()
 	eventually(t, "the end", func() bool { return k.events.endings("retry") == "Retried 1" })
 	eventually(t, "health", func() bool { return r.Health() == nil })
 	if len(runs) != 1 {

@@ -3,6 +3,7 @@ package consumer_test
 import (
 	"context"
 	"errors"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -11,8 +12,8 @@ import (
 
 	"github.com/warren-mq/warren/consumer"
 	"github.com/warren-mq/warren/internal/brokers"
-	"github.com/warren-mq/warren/internal/rabbitmq"
 	"github.com/warren-mq/warren/monitoring"
+	"github.com/warren-mq/warren/rabbittest"
 	"github.com/warren-mq/warren/retry"
 	"github.com/warren-mq/warren/topology"
 )
@@ -171,21 +172,23 @@ func TestDeclareNone(t *testing.T) {
 // Matrix row 13.
 func TestWithoutPermissions(t *testing.T) {
 	t.Parallel()
-	n := rabbitmq.Private(t, rabbitmq.Options{})
-	ctl := func(args ...string) {
-		t.Helper()
-		if out, err := n.Ctl(t.Context(), args...); err != nil {
-			t.Fatalf("%v: %v: %s", args, err, out)
-		}
+	brokers.Alone(t, nil, brokers.Trial{
+		Name: "reader", Test: testWithoutPermissions,
+		Options: rabbittest.Options{Users: []rabbittest.User{
+			{Name: "guest", Password: "guest"},
+			{Name: "reader", Password: "pw", Configure: regexp.MustCompile("^$")},
+		}},
+	})
+}
+
+func testWithoutPermissions(t *testing.T, n *brokers.Node) {
+	admin := newKit(t, n.Broker)
+	reader := n.Broker
+	reader.URL = strings.Replace(n.URL, "guest:guest@", "reader:pw@", 1)
+	if reader.URL == n.URL {
+		t.Fatalf("the URL is %s", n.URL)
 	}
-	ctl("add_user", "reader", "pw")
-	ctl("set_permissions", "reader", "^$", ".*", ".*")
-	admin := newKit(t, brokers.At(n.URL()))
-	url := strings.Replace(n.URL(), "guest:guest@", "reader:pw@", 1)
-	if url == n.URL() {
-		t.Fatalf("the URL is %s", n.URL())
-	}
-	k := newKit(t, brokers.At(url))
+	k := newKit(t, reader)
 	k.queue = admin.queue
 	c, err := consumer.New(k.conn, k.queue, ack, consumer.Config{})
 	must(t, err)

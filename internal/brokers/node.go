@@ -2,8 +2,11 @@ package brokers
 
 import (
 	"context"
+	"fmt"
+	"regexp"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/warren-mq/warren/internal/rabbitmq"
 	"github.com/warren-mq/warren/rabbittest"
@@ -24,7 +27,9 @@ type Node struct {
 type Trial struct {
 	Name string
 	Test func(t *testing.T, n *Node)
-	// Options are those of the rabbittest.
+	// Options are those of the rabbittest. On the real node, the users are added
+	// to guest, who must be the first, and the shortest ConsumerTimeout of all
+	// trials holds; the rest is as it is.
 	Options rabbittest.Options
 }
 
@@ -43,8 +48,7 @@ func Alone(t *testing.T, prepare func(testing.TB, *Node), trials ...Trial) {
 		for _, trial := range trials {
 			t.Run(trial.Name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					b := rabbittest.NewWith(t, trial.Options)
-					n := &Node{Broker: Broker{URL: b.URL(), Dial: b.Dial, Test: b}, tb: t}
+					n := &Node{Broker: inMemory(t, trial.Options), tb: t}
 					prepare(t, n)
 					trial.Test(t, n)
 				})
@@ -53,14 +57,46 @@ func Alone(t *testing.T, prepare func(testing.TB, *Node), trials ...Trial) {
 	})
 	t.Run("rabbitmq", func(t *testing.T) {
 		t.Parallel()
-		node := rabbitmq.Private(t, rabbitmq.Options{})
+		node := rabbitmq.Private(t, rabbitmq.Options{Advanced: advanced(trials)})
 		prepare(t, &Node{Broker: At(node.URL()), RabbitMQ: node, tb: t})
 		for _, trial := range trials {
 			t.Run(trial.Name, func(t *testing.T) {
-				trial.Test(t, &Node{Broker: At(node.URL()), RabbitMQ: node, tb: t})
+				n := &Node{Broker: At(node.URL()), RabbitMQ: node, tb: t}
+				n.admit(trial.Options.Users)
+				trial.Test(t, n)
 			})
 		}
 	})
+}
+
+// advanced is the advanced.config that the trials ask for.
+func advanced(trials []Trial) string {
+	shortest := time.Duration(0)
+	for _, trial := range trials {
+		if d := trial.Options.ConsumerTimeout; d > 0 && (shortest == 0 || d < shortest) {
+			shortest = d
+		}
+	}
+	if shortest == 0 {
+		return ""
+	}
+	// It is looked at once in a minute, unless told otherwise.
+	return fmt.Sprintf("[{rabbit, [{consumer_timeout, %d}, {channel_tick_interval, 1000}]}].", shortest.Milliseconds())
+}
+
+// admit adds users to a real node.
+func (n *Node) admit(users []rabbittest.User) {
+	n.tb.Helper()
+	pattern := func(r *regexp.Regexp) string {
+		if r == nil {
+			return ".*"
+		}
+		return r.String()
+	}
+	for _, u := range users[min(1, len(users)):] {
+		n.Ctl("add_user", u.Name, u.Password)
+		n.Ctl("set_permissions", u.Name, pattern(u.Configure), pattern(u.Write), pattern(u.Read))
+	}
 }
 
 // Ctl runs rabbitmqctl, on a real node only.
@@ -129,6 +165,25 @@ func (n *Node) Boot() {
 		return
 	}
 	n.check(n.RabbitMQ.Restart(context.Background()))
+}
+
+// Restart stops the broker in order, and boots it.
+func (n *Node) Restart() {
+	n.tb.Helper()
+	if n.Test != nil {
+		n.Test.Restart()
+		return
+	}
+	n.check(n.RabbitMQ.Restart(context.Background()))
+}
+
+// Sync waits until all that was declared is on disk, if there is one: a node
+// that is killed before forgets it.
+func (n *Node) Sync() {
+	n.tb.Helper()
+	if n.RabbitMQ != nil {
+		n.check(n.RabbitMQ.Sync(context.Background()))
+	}
 }
 
 // CloseConnections closes every connection as an operator does, who says why.
