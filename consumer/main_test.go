@@ -16,7 +16,6 @@ const childVariable = "WARREN_CONSUMER_TEST_CHILD"
 // does what the process is for and returns its exit code. Put new ones here.
 var children = map[string]func() int{
 	"consume": consumeInChild,
-	"policy":  policyChild,
 }
 
 func TestMain(m *testing.M) {
@@ -28,12 +27,8 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(child())
 	}
-	// Most tests only wait: for brokers, for retries, for what must not happen.
+	// On a real broker most tests only wait: for the broker, for retries, for what must not happen. As many at once as
+	// there are processors would take minutes.
 	_ = flag.Set("test.parallel", "8")
-	// Most of these tests wait most of the time. As many at once as there are processors would take minutes.
-	flag.Parse()
-	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
-		_ = f.Value.Set("12")
-	}
 	rabbitmq.Main(m)
 }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"sync"
@@ -14,9 +12,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"github.com/warren-mq/warren/connection"
 	"github.com/warren-mq/warren/consumer"
-	"github.com/warren-mq/warren/internal/brokers"
 	"github.com/warren-mq/warren/monitoring"
 	"github.com/warren-mq/warren/retry"
 	"github.com/warren-mq/warren/topology"
@@ -202,37 +198,6 @@ func TestQueuesAreDeclaredWhenNeeded(t *testing.T) {
 	})
 }
 
-// policyChild consumes a queue with a policy until its standard input ends.
-func policyChild() int {
-	queue, policy := os.Getenv("QUEUE"), retry.Policy{}
-	if err := policy.UnmarshalText([]byte(os.Getenv("POLICY"))); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 2
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	conn, err := connection.Open(ctx, os.Getenv("BROKER"), connection.Config{Monitor: silence})
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer func() { _ = conn.Close(context.Background()) }()
-	c, err := consumer.New(conn, queue, failFirst, consumer.Config{Retry: policy, Workers: 2})
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 2
-	}
-	go func() {
-		defer cancel()
-		_, _ = os.Stdin.Read(make([]byte, 1))
-	}()
-	if err := c.Run(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return 0
-}
-
 // failFirst retries every message once, and those whose body says so for ever.
 func failFirst(_ context.Context, m message) consumer.Outcome {
 	if m.Attempt == 1 || string(m.Body) == "hopeless" {
@@ -241,67 +206,41 @@ func failFirst(_ context.Context, m message) consumer.Outcome {
 	return consumer.Error(errors.New("handled")) // so that the test can count it
 }
 
-// Two processes of which one has been configured anew: neither is refused, and nothing is left in the queue that only
+// Two programs of which one has been configured anew: neither is refused, and nothing is left in the queue that only
 // the old one knows.
-func TestTwoProcessesWithTwoPolicies(t *testing.T) {
+func TestTwoProgramsWithTwoPolicies(t *testing.T) {
 	t.Parallel()
-	k := newKit(t, brokers.RabbitMQ(t))
-	begin := func(policy string) (stop func() error) {
-		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), childVariable+"=policy", "QUEUE="+k.queue, "POLICY="+policy, "BROKER="+k.broker.URL)
-		var said strings.Builder
-		cmd.Stderr = &said
-		stdin, err := cmd.StdinPipe()
-		must(t, err)
-		must(t, cmd.Start())
-		stop = sync.OnceValue(func() error {
-			_ = stdin.Close()
-			if err := cmd.Wait(); err != nil {
-				return fmt.Errorf("%w: %s", err, said.String())
+	onBoth(t, func(t *testing.T, k *kit) {
+		begin := func(policy retry.Policy) *running {
+			program := newKit(t, k.broker) // with connections of its own
+			program.queue = k.queue
+			return run(program, failFirst, consumer.Config{Retry: policy, Workers: 2})
+		}
+		old := begin(retry.Fixed(3, time.Second))
+		begin(retry.Fixed(2, 5*time.Second))
+		const n = 40
+		var messages []amqp.Publishing
+		for i := range n {
+			body := "fine"
+			if i%10 == 0 {
+				body = "hopeless"
 			}
-			return nil
-		})
-		t.Cleanup(func() { _ = stop() })
-		return stop
-	}
-	deleteAll := topology.Tiers(k.queue, topology.Quorum, []time.Duration{time.Second, 5 * time.Second})
-	k.deleteLater(deleteAll)
-	stopOld := begin(retry.Fixed(3, time.Second).String())
-	stopNew := begin(retry.Fixed(2, 5*time.Second).String())
-	eventually(t, "both", func() bool {
-		ch, err := k.client().Channel()
-		must(t, err)
-		defer func() { _ = ch.Close() }()
-		q, err := ch.QueueDeclarePassive(k.queue, true, false, false, false, nil)
-		return err == nil && q.Consumers == 2
+			messages = append(messages, text(fmt.Sprint(i), body))
+		}
+		k.publish(messages[:n/2]...)
+		k.publish(messages[n/2:]...)
+		short := topology.RetryQueue(k.queue, time.Second)
+		eventually(t, "a message in the old queue", func() bool { return k.ready(short) > 0 })
+		must(t, old.stop())
+		handled := map[string]bool{}
+		for _, d := range k.take(topology.ErrorQueue(k.queue), n) {
+			if handled[d.MessageId] {
+				t.Errorf("%s is there twice", d.MessageId)
+			}
+			handled[d.MessageId] = true
+		}
+		if n := k.ready(short); n != 0 {
+			t.Errorf("%d messages are left in the queue of the old policy", n)
+		}
 	})
-	const n = 40
-	var messages []amqp.Publishing
-	for i := range n {
-		body := "fine"
-		if i%10 == 0 {
-			body = "hopeless"
-		}
-		messages = append(messages, text(fmt.Sprint(i), body))
-	}
-	k.publish(messages[:n/2]...)
-	k.publish(messages[n/2:]...)
-	short := topology.RetryQueue(k.queue, time.Second)
-	eventually(t, "a message in the old queue", func() bool { return k.ready(short) > 0 })
-	if err := stopOld(); err != nil {
-		t.Error(err)
-	}
-	handled := map[string]bool{}
-	for _, d := range k.take(topology.ErrorQueue(k.queue), n) {
-		if handled[d.MessageId] {
-			t.Errorf("%s is there twice", d.MessageId)
-		}
-		handled[d.MessageId] = true
-	}
-	if n := k.ready(short); n != 0 {
-		t.Errorf("%d messages are left in the queue of the old policy", n)
-	}
-	if err := stopNew(); err != nil {
-		t.Error(err)
-	}
 }
