@@ -1,7 +1,7 @@
 package engine
 
 import (
-	"fmt"
+	"slices"
 
 	"github.com/warren-mq/warren/rabbittest/internal/wire"
 )
@@ -13,85 +13,85 @@ const (
 	rejectPublishDLX = "reject-publish-dlx"
 )
 
-// argument is one that RabbitMQ knows. Others are accepted, and have no effect.
+// argument is one of queue.declare that RabbitMQ knows.
 type argument struct {
 	name string
-	// check says what is wrong with a value, as it stands in the refusal; nothing if it is right.
-	check func(v any) string
-	// take notes the value.
+	// check says what is wrong with a value, as it stands in the refusal; nothing if it is right. Nil accepts all.
+	check func(p *Profile, v any) string
+	// take notes the value. Nil leaves it without effect here.
 	take func(s *settings, v any)
 }
 
+// arguments are checked in this order, which is RabbitMQ's (rabbit_amqqueue.erl, declare_args). The last four are not
+// checked at all there, so a value of the wrong type is no error, and has no effect.
 var arguments = []argument{
-	{"x-expires", positive, func(s *settings, v any) { s.expires = milliseconds(intOf(v)) }},
-	{"x-message-ttl", notNegative, func(s *settings, v any) { s.ttl, s.hasTTL = milliseconds(intOf(v)), true }},
+	{"x-expires", lifetime, func(s *settings, v any) { s.expires = milliseconds(intOf(v)) }},
+	{"x-message-ttl", expiry, func(s *settings, v any) { s.ttl, s.hasTTL = milliseconds(intOf(v)), true }},
 	{"x-dead-letter-exchange", nil, func(s *settings, v any) { s.deadExchange, s.deadLetters = v.(string), true }},
-	{"x-dead-letter-routing-key", nil, func(s *settings, v any) { s.deadKey, s.hasDeadKey = v.(string), true }},
-	{"x-dead-letter-strategy", oneOf("at-most-once", "at-least-once"), func(s *settings, v any) { s.atLeastOnce = v == "at-least-once" }},
+	{"x-dead-letter-routing-key", isString, func(s *settings, v any) { s.deadKey, s.hasDeadKey = v.(string), true }},
+	{"x-dead-letter-strategy", oneOf("invalid_dlx_strategy", "at-most-once", "at-least-once"), func(s *settings, v any) { s.atLeastOnce = v == "at-least-once" }},
 	{"x-max-length", notNegative, func(s *settings, v any) { s.maxLength = intOf(v) }},
 	{"x-max-length-bytes", notNegative, func(s *settings, v any) { s.maxBytes = intOf(v) }},
-	{"x-overflow", overflow, func(s *settings, v any) { s.overflow = v.(string) }},
+	{"x-max-in-memory-length", notNegative, nil},
+	{"x-max-in-memory-bytes", notNegative, nil},
 	{"x-max-priority", priorities, func(s *settings, v any) { s.maxPriority = int(intOf(v)) }},
+	{"x-overflow", oneOf("invalid_overflow", dropHead, rejectPublish, rejectPublishDLX), func(s *settings, v any) { s.overflow = v.(string) }},
+	{"x-queue-mode", mode, nil},
+	{"x-queue-version", version, nil},
 	{"x-single-active-consumer", boolean, func(s *settings, v any) { s.singleActive = v.(bool) }},
-	{"x-delivery-limit", anyInteger, func(s *settings, v any) { s.deliveryLimit, s.limited = intOf(v), true }},
-	{"x-delayed-retry-type", oneOf("disabled", "all", "failed", "returned"), func(s *settings, v any) { s.delayType = v.(string) }},
-	{"x-delayed-retry-min", notNegative, func(s *settings, v any) { s.delayMin = milliseconds(intOf(v)) }},
-	{"x-delayed-retry-max", notNegative, func(s *settings, v any) { s.delayMax = milliseconds(intOf(v)) }},
+	{"x-quorum-initial-group-size", positive, nil},
+	{"x-queue-leader-locator", oneOf("invalid_queue_locator_arg", "client-local", "balanced", "random", "least-leaders", "min-masters"), nil},
+	{"x-consumer-timeout", integers, nil},
+	{"x-delivery-limit", nil, func(s *settings, v any) {
+		if n, ok := integer(v); ok {
+			s.deliveryLimit, s.limited = n, true
+		}
+	}},
+	{"x-delayed-retry-type", nil, func(s *settings, v any) { s.delayType, _ = v.(string) }},
+	{"x-delayed-retry-min", nil, func(s *settings, v any) { s.delayMin = milliseconds(max(0, intOf(v))) }},
+	{"x-delayed-retry-max", nil, func(s *settings, v any) { s.delayMax = milliseconds(max(0, intOf(v))) }},
 }
-
-// comparedArguments are those that must be the same when a queue is declared again, in the order in which RabbitMQ
-// looks at them.
-var comparedArguments = []string{
-	"x-expires", "x-message-ttl", "x-dead-letter-exchange", "x-dead-letter-routing-key", "x-dead-letter-strategy",
-	"x-max-length", "x-max-length-bytes", "x-overflow", "x-max-priority", "x-single-active-consumer",
-	"x-queue-type", "x-delivery-limit",
-}
-
-// ofClassic and ofQuorum are arguments that the other type refuses.
-var (
-	ofClassic = map[string]bool{"x-max-priority": true}
-	ofQuorum  = map[string]bool{"x-delivery-limit": true}
-)
 
 // configure checks a declaration and takes its settings.
 func (q *Queue) configure(s QueueSpec) *Error {
+	profile := &q.node.profile
 	q.settings = settings{maxLength: -1, maxBytes: -1, overflow: dropHead}
-	if err := q.readType(s); err != nil {
+	if err := q.readType(s.Arguments); err != nil {
 		return err
 	}
-	profile := q.node.profile
 	if q.Quorum {
 		q.deliveryLimit, q.limited = profile.DeliveryLimit, profile.DeliveryLimit >= 0
 	}
+	known := profile.argumentsOf(q.Quorum)
 	for _, a := range arguments {
 		v, ok := s.Arguments.Get(a.name)
-		if !ok {
+		if !ok || !slices.Contains(known, a.name) {
 			continue
 		}
-		if q.Quorum && ofClassic[a.name] || !q.Quorum && ofQuorum[a.name] {
-			return ChannelFault(wire.PreconditionFailed, "invalid arg '%s' for %s of queue type %s", a.name, q, q.module())
-		}
-		if a.check == nil {
-			if _, ok := v.(string); !ok {
-				return ChannelFault(wire.PreconditionFailed, "invalid type '%s' for arg '%s' in %s", wire.TypeName(v), a.name, q)
+		if a.check != nil {
+			if why := a.check(profile, v); why != "" {
+				return q.badArgument(a.name, why)
 			}
-		} else if why := a.check(v); why != "" {
-			return q.badArgument(a.name, why)
 		}
-		a.take(&q.settings, v)
+		if a.name == "x-dead-letter-routing-key" && !q.deadLetters {
+			return q.badArgument(a.name, "routing_key_but_no_dlx_defined")
+		}
+		if a.take != nil {
+			a.take(&q.settings, v)
+		}
 	}
-	if q.hasDeadKey && !q.deadLetters {
-		return q.badArgument("x-dead-letter-routing-key", "routing_key_but_no_dlx_defined")
+	if err := q.refuseOthers(s.Arguments, known); err != nil {
+		return err
 	}
-	q.atLeastOnce = q.atLeastOnce && q.Quorum && q.deadLetters && q.overflow == rejectPublish
+	if err := q.refuseProperties(s); err != nil {
+		return err
+	}
+	q.atLeastOnce = q.atLeastOnce && q.deadLetters && q.overflow == rejectPublish
 	if q.deliveryLimit < 0 && !profile.NoUnlimited {
 		q.limited = false
 	}
 	if q.delayMax == 0 {
 		q.delayMax = q.delayMin
-	}
-	if !profile.DelayedRetry || !q.Quorum {
-		q.delayType = ""
 	}
 	levels := q.maxPriority + 1
 	if q.Quorum {
@@ -101,28 +101,52 @@ func (q *Queue) configure(s QueueSpec) *Error {
 	return nil
 }
 
-// readType reads x-queue-type, and refuses what the type cannot be.
-func (q *Queue) readType(s QueueSpec) *Error {
-	v, ok := s.Arguments.Get("x-queue-type")
+// readType reads x-queue-type.
+func (q *Queue) readType(args wire.Table) *Error {
+	v, ok := args.Get("x-queue-type")
 	if !ok {
 		return nil
 	}
-	name, ok := v.(string)
-	if !ok {
-		return q.badArgument("x-queue-type", quoted("expected longstr, got %s", wire.TypeName(v)))
+	if why := isString(nil, v); why != "" {
+		return q.badArgument("x-queue-type", why)
 	}
-	switch name {
-	case "classic":
-		return nil
-	case "quorum":
+	switch {
+	case v == "quorum":
 		q.Quorum = true
-	default:
-		return q.badArgument("x-queue-type", quoted("unsupported queue type '%s'", name))
+	case v == "" && q.node.profile.EmptyTypeIsDefault:
+	case v != "classic":
+		return q.badArgument("x-queue-type", quoted("unsupported queue type '%s'", v))
+	}
+	return nil
+}
+
+// refuseOthers refuses the arguments of other types of queues. What no type knows is accepted, and has no effect.
+func (q *Queue) refuseOthers(args wire.Table, known []string) *Error {
+	others := slices.Concat(q.node.profile.ClassicArguments, q.node.profile.QuorumArguments, streamArguments)
+	var refused []string
+	for _, f := range args {
+		if !slices.Contains(known, f.Name) && slices.Contains(others, f.Name) {
+			refused = append(refused, f.Name)
+		}
+	}
+	if refused == nil {
+		return nil
+	}
+	return ChannelFault(wire.PreconditionFailed, "invalid arg '%s' for %s of queue type %s", slices.Min(refused), q, module(q.Quorum))
+}
+
+// refuseProperties refuses what a quorum queue cannot be (rabbit_quorum_queue.erl), and what 4.3 does not permit.
+func (q *Queue) refuseProperties(s QueueSpec) *Error {
+	if _, ok := s.Arguments.Get("x-queue-master-locator"); ok && q.node.profile.RefusesMasterLocator {
+		return ConnectionFault(wire.InternalError, "%s", deprecated("queue_master_locator"))
+	}
+	if !q.Quorum {
+		return nil
 	}
 	for _, p := range []struct {
 		name string
 		is   bool
-	}{{"non-durable", !s.Durable}, {"exclusive-owner", s.Exclusive}, {"auto-delete", s.AutoDelete}} {
+	}{{"auto-delete", s.AutoDelete}, {"exclusive-owner", s.Exclusive}, {"non-durable", !s.Durable}} {
 		if p.is {
 			return ChannelFault(wire.PreconditionFailed, "invalid property '%s' for %s", p.name, q)
 		}
@@ -130,78 +154,19 @@ func (q *Queue) readType(s QueueSpec) *Error {
 	return nil
 }
 
-// module is how RabbitMQ calls the type in texts.
-func (q *Queue) module() string {
-	if q.Quorum {
+// deprecated is what RabbitMQ says of a feature that it does not permit any more (rabbit_deprecated_features.erl).
+func deprecated(feature string) string {
+	return "Feature `" + feature + "` is deprecated.\n" +
+		"By default, this feature is not permitted anymore.\n" +
+		"The feature will be removed from a future major RabbitMQ version, regardless of the configuration; actual version to be determined.\n" +
+		"To continue using this feature when it is not permitted by default, set the following parameter in your configuration:\n" +
+		"    \"deprecated_features.permit." + feature + " = true\""
+}
+
+// module is how RabbitMQ calls a type of queue in texts.
+func module(quorum bool) string {
+	if quorum {
 		return "rabbit_quorum_queue"
 	}
 	return "rabbit_classic_queue"
-}
-
-func intOf(v any) int64 {
-	n, _ := integer(v)
-	return n
-}
-
-func anyInteger(v any) string {
-	if _, ok := integer(v); !ok {
-		return quoted("expected integer, got %s", wire.TypeName(v))
-	}
-	return ""
-}
-
-func notNegative(v any) string {
-	if why := anyInteger(v); why != "" {
-		return why
-	}
-	if n := intOf(v); n < 0 {
-		return fmt.Sprintf("{value_negative,%d}", n)
-	}
-	return ""
-}
-
-func positive(v any) string {
-	if why := notNegative(v); why != "" {
-		return why
-	}
-	if intOf(v) == 0 {
-		return "{value_zero,0}"
-	}
-	return ""
-}
-
-func priorities(v any) string {
-	if why := notNegative(v); why != "" {
-		return why
-	}
-	if n := intOf(v); n > 255 {
-		return fmt.Sprintf("{max_value_exceeded,%d}", n)
-	}
-	return ""
-}
-
-func boolean(v any) string {
-	if _, ok := v.(bool); !ok {
-		return quoted("expected boolean, got %s", wire.TypeName(v))
-	}
-	return ""
-}
-
-func overflow(v any) string {
-	switch v {
-	case dropHead, rejectPublish, rejectPublishDLX:
-		return ""
-	}
-	return "invalid_overflow"
-}
-
-func oneOf(names ...string) func(any) string {
-	return func(v any) string {
-		for _, name := range names {
-			if v == name {
-				return ""
-			}
-		}
-		return fmt.Sprintf("invalid value %v", v)
-	}
 }

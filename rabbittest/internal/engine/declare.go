@@ -3,7 +3,6 @@ package engine
 import (
 	"crypto/rand"
 	"encoding/base64"
-	"fmt"
 	"strings"
 
 	"github.com/warren-mq/warren/rabbittest/internal/wire"
@@ -71,16 +70,11 @@ func (ch *Channel) QueueDeclare(s QueueSpec) (QueueInfo, *Error) {
 	q := &Queue{
 		Name: s.Name, Durable: s.Durable, AutoDelete: s.AutoDelete, Arguments: s.Arguments, node: ch.node, vhost: ch.vhost,
 	}
-	if err := q.configure(s); err != nil {
+	if err := ch.allowDeadLetters(q); err != nil {
 		return QueueInfo{}, err
 	}
-	if q.deadLetters {
-		if err := ch.conn.allow(Read, "queue", q.Name); err != nil {
-			return QueueInfo{}, err
-		}
-		if err := ch.conn.allow(Write, "exchange", q.deadExchange); err != nil {
-			return QueueInfo{}, err
-		}
+	if err := q.configure(s); err != nil {
+		return QueueInfo{}, err
 	}
 	if s.Exclusive {
 		q.owner = ch.conn
@@ -89,6 +83,23 @@ func (ch *Channel) QueueDeclare(s QueueSpec) (QueueInfo, *Error) {
 	ch.lastQueue = q.Name
 	q.used()
 	return q.info(), nil
+}
+
+// allowDeadLetters refuses a dead-letter exchange that is no name, or not the user's to publish to.
+func (ch *Channel) allowDeadLetters(q *Queue) *Error {
+	const name = "x-dead-letter-exchange"
+	v, ok := q.Arguments.Get(name)
+	if !ok {
+		return nil
+	}
+	exchange, ok := v.(string)
+	if !ok {
+		return ChannelFault(wire.PreconditionFailed, "invalid type '%s' for arg '%s' in %s", wire.TypeName(v), name, q)
+	}
+	if err := ch.conn.allow(Read, "queue", q.Name); err != nil {
+		return err
+	}
+	return ch.conn.allow(Write, "exchange", exchange)
 }
 
 func (ch *Channel) declareAgain(q *Queue, s QueueSpec) (QueueInfo, *Error) {
@@ -186,11 +197,14 @@ func (q *Queue) equivalent(s QueueSpec, c *Conn) *Error {
 			return ChannelFault(wire.PreconditionFailed, "inequivalent arg '%s' for %s: received '%v' but current is '%v'", p.name, q, p.got, p.have)
 		}
 	}
-	got, have := s.Arguments, q.Arguments
-	if q.node.profile.DefaultsToClassic {
-		got, have = withQueueType(got), withQueueType(have)
-	}
-	for _, name := range comparedArguments {
+	for _, name := range q.node.profile.argumentsOf(q.Quorum) {
+		got, have := s.Arguments, q.Arguments
+		if name == "x-queue-type" {
+			got, have = withQueueType(got), withQueueType(have)
+			if !q.node.profile.DefaultsToClassic && queueType(got) != queueType(have) {
+				got, have = s.Arguments, q.Arguments // as they were written
+			}
+		}
 		if err := sameArgument(q, name, got, have); err != nil {
 			return err
 		}
@@ -205,9 +219,12 @@ func withQueueType(args wire.Table) wire.Table {
 	return args.With("x-queue-type", "classic")
 }
 
+func queueType(args wire.Table) any {
+	v, _ := args.Get("x-queue-type")
+	return v
+}
+
 // badArgument refuses the value of an argument.
 func (q *Queue) badArgument(name, why string) *Error {
 	return ChannelFault(wire.PreconditionFailed, "invalid arg '%s' for %s: %s", name, q, why)
 }
-
-func quoted(format string, args ...any) string { return "\"" + fmt.Sprintf(format, args...) + "\"" }

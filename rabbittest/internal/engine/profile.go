@@ -50,8 +50,6 @@ type Profile struct {
 	ChecksDeliveryMode bool
 	// RewritesExpiration: an expiration is passed on as a number, without a plus or leading zeros (4.0).
 	RewritesExpiration bool
-	// DelayedRetry: quorum queues know x-delayed-retry-….
-	DelayedRetry bool
 	// QuorumLevels is how many priorities a quorum queue tells apart: 1, 2 (above 4 or not) or 32.
 	QuorumLevels int
 
@@ -71,6 +69,17 @@ type Profile struct {
 	NamesAccess bool
 	// GuardsPassive: a passive declare needs the permission to configure.
 	GuardsPassive bool
+	// ClassicArguments and QuorumArguments are the arguments of queue.declare that each type knows, in the order in
+	// which they are compared (capabilities() of rabbit_classic_queue.erl and rabbit_quorum_queue.erl).
+	ClassicArguments, QuorumArguments []string
+	// EmptyTypeIsDefault: an empty x-queue-type is none.
+	EmptyTypeIsDefault bool
+	// IgnoresQueueMode: x-queue-mode may have any value.
+	IgnoresQueueMode bool
+	// QueueVersion1: x-queue-version may be 1.
+	QueueVersion1 bool
+	// RefusesMasterLocator: x-queue-master-locator ends the connection.
+	RefusesMasterLocator bool
 	// MaxMessageSize is the default limit of a body, in bytes.
 	MaxMessageSize int
 
@@ -88,6 +97,29 @@ type Profile struct {
 // ContentMax is what a header may say at most of the size of its body, where that is bounded.
 const ContentMax = 512 << 20
 
+var (
+	classicArguments = []string{
+		"x-expires", "x-message-ttl", "x-dead-letter-exchange", "x-dead-letter-routing-key", "x-max-length",
+		"x-max-length-bytes", "x-max-priority", "x-overflow", "x-queue-mode", "x-queue-version",
+		"x-single-active-consumer", "x-queue-type", "x-queue-master-locator",
+	}
+	quorumArguments = []string{
+		"x-dead-letter-exchange", "x-dead-letter-routing-key", "x-dead-letter-strategy", "x-expires", "x-max-length",
+		"x-max-length-bytes", "x-max-in-memory-length", "x-max-in-memory-bytes", "x-overflow",
+		"x-single-active-consumer", "x-queue-type", "x-quorum-initial-group-size", "x-delivery-limit", "x-message-ttl",
+		"x-queue-leader-locator",
+	}
+	// streamArguments are refused by both.
+	streamArguments = []string{"x-initial-cluster-size", "x-max-age", "x-stream-max-segment-size-bytes"}
+)
+
+func (p *Profile) argumentsOf(quorum bool) []string {
+	if quorum {
+		return p.QuorumArguments
+	}
+	return p.ClassicArguments
+}
+
 var profiles = []Profile{
 	{
 		Version:            "3.10.8",
@@ -95,6 +127,9 @@ var profiles = []Profile{
 		ReversesDeaths:     true,
 		SleepyActivation:   true,
 		NoUnlimited:        true,
+		ClassicArguments:   classicArguments,
+		QuorumArguments:    quorumArguments,
+		QueueVersion1:      true,
 		ChecksDeliveryMode: true,
 		DropsCC:            true,
 		DeliveryLimit:      -1,
@@ -110,6 +145,9 @@ var profiles = []Profile{
 	{
 		Version:            "4.0.5",
 		LastDeath:          true,
+		ClassicArguments:   slices.Concat(classicArguments, []string{"x-queue-leader-locator"}),
+		QuorumArguments:    quorumArguments,
+		QueueVersion1:      true,
 		DeliveryLimit:      20,
 		KeepsFailures:      true,
 		PriorityTakesOver:  true,
@@ -134,18 +172,25 @@ var profiles = []Profile{
 		RewritesExpiration: true,
 		DeliveryLimit:      20,
 		AcquiredCount:      true,
-		DelayedRetry:       true,
-		QuorumLevels:       32,
-		IgnoresGlobalQos:   true,
-		DefaultsToClassic:  true,
-		TimeoutCancels:     true,
-		NamesAccess:        true,
-		GuardsPassive:      true,
-		MaxMessageSize:     16 << 20,
-		Mechanisms:         "ANONYMOUS PLAIN AMQPLAIN",
-		ProtocolHeader:     "AMQP\x03\x01\x00\x00",
-		FrameMin:           8192,
-		BoundsContent:      true,
+		ClassicArguments:   slices.Concat(classicArguments, []string{"x-queue-leader-locator"}),
+		QuorumArguments: slices.Concat(quorumArguments, []string{
+			"x-consumer-disconnected-timeout", "x-consumer-timeout",
+			"x-delayed-retry-type", "x-delayed-retry-min", "x-delayed-retry-max",
+		}),
+		EmptyTypeIsDefault:   true,
+		IgnoresQueueMode:     true,
+		RefusesMasterLocator: true,
+		QuorumLevels:         32,
+		IgnoresGlobalQos:     true,
+		DefaultsToClassic:    true,
+		TimeoutCancels:       true,
+		NamesAccess:          true,
+		GuardsPassive:        true,
+		MaxMessageSize:       16 << 20,
+		Mechanisms:           "ANONYMOUS PLAIN AMQPLAIN",
+		ProtocolHeader:       "AMQP\x03\x01\x00\x00",
+		FrameMin:             8192,
+		BoundsContent:        true,
 	},
 }
 
