@@ -17,16 +17,17 @@ const amqp = "github.com/rabbitmq/amqp091-go"
 // arrows says which package may know which: DESIGN.md, section 2. A package
 // that is not listed fails the test, so that a new one is thought about.
 var arrows = map[string][]string{
-	"":                 {},
-	"retry":            {},
-	"codec":            {},
-	"monitoring":       {},
-	"internal/header":  {},
-	"topology":         {},
-	"connection":       {"monitoring", amqp},
-	"internal/confirm": {"connection", amqp},
-	"publisher":        {"connection", "codec", "monitoring", "internal/confirm", "internal/header", amqp},
-	"internal/execute": {"codec"},
+	"":                         {},
+	"retry":                    {},
+	"codec":                    {},
+	"monitoring":               {},
+	"monitoring/statsdmonitor": {"monitoring", "github.com/DataDog/datadog-go/v5/statsd"},
+	"internal/header":          {},
+	"topology":                 {},
+	"connection":               {"monitoring", amqp},
+	"internal/confirm":         {"connection", amqp},
+	"publisher":                {"connection", "codec", "monitoring", "internal/confirm", "internal/header", amqp},
+	"internal/execute":         {"codec"},
 	"consumer": {
 		"connection", "codec", "monitoring", "retry", "topology",
 		"internal/confirm", "internal/execute", "internal/header", "internal/rehearsal", amqp,
