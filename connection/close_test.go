@@ -11,40 +11,41 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/warren-mq/warren/connection"
-	"github.com/warren-mq/warren/internal/rabbitmq"
+	"github.com/warren-mq/warren/internal/brokers"
 	"github.com/warren-mq/warren/monitoring"
 )
 
 func TestCloseEndsEverything(t *testing.T) {
-	url := rabbitmq.URL(t)
-	before := runtime.NumGoroutine()
-	c, err := connection.Open(soon(t), url, quick())
-	must(t, err)
-	ch, err := c.Channel(soon(t), connection.Consume)
-	must(t, err)
-	closed := ch.NotifyClose(make(chan *amqp.Error, 1))
-	s := session(t, c, connection.Publish)
-	must(t, c.Close(t.Context()))
-	if e, ok := <-closed; ok {
-		t.Errorf("the channel ended with %v", e)
-	}
-	if !errors.Is(s.Err(), connection.ErrClosed) {
-		t.Errorf("the session says %v", s.Err())
-	}
-	until(t, "the goroutines to end", func() bool { return runtime.NumGoroutine() <= before })
-
-	must(t, c.Close(t.Context())) // again
-	for what, err := range map[string]error{
-		"Connect": c.Connect(t.Context()),
-		"Health":  c.Health(),
-		"Session": second(c.Session(t.Context(), connection.Publish)),
-		"Channel": second(c.Channel(t.Context(), connection.Consume)),
-		"Do":      s.Do(t.Context(), func() error { return nil }),
-	} {
-		if !errors.Is(err, connection.ErrClosed) {
-			t.Errorf("%s says %v", what, err)
+	brokers.Each(t, func(t *testing.T, b brokers.Broker) {
+		before := brokers.Goroutines()
+		c, err := connection.Open(soon(t), b.URL, quickOn(b))
+		must(t, err)
+		ch, err := c.Channel(soon(t), connection.Consume)
+		must(t, err)
+		closed := ch.NotifyClose(make(chan *amqp.Error, 1))
+		s := session(t, c, connection.Publish)
+		must(t, c.Close(t.Context()))
+		if e, ok := <-closed; ok {
+			t.Errorf("the channel ended with %v", e)
 		}
-	}
+		if !errors.Is(s.Err(), connection.ErrClosed) {
+			t.Errorf("the session says %v", s.Err())
+		}
+		until(t, "the goroutines to end", func() bool { return brokers.Goroutines() <= before })
+
+		must(t, c.Close(t.Context())) // again
+		for what, err := range map[string]error{
+			"Connect": c.Connect(t.Context()),
+			"Health":  c.Health(),
+			"Session": second(c.Session(t.Context(), connection.Publish)),
+			"Channel": second(c.Channel(t.Context(), connection.Consume)),
+			"Do":      s.Do(t.Context(), func() error { return nil }),
+		} {
+			if !errors.Is(err, connection.ErrClosed) {
+				t.Errorf("%s says %v", what, err)
+			}
+		}
+	})
 }
 
 func second[T any](_ T, err error) error { return err }
@@ -125,63 +126,73 @@ func TestCloseIsBoundedWhileTheBrokerIsSilent(t *testing.T) {
 }
 
 func TestCloseWithAContextThatHasEnded(t *testing.T) {
-	c, err := connection.Open(soon(t), rabbitmq.URL(t), quick())
-	must(t, err)
-	s := session(t, c, connection.Publish)
-	within(t, 5*time.Second, "Close", func() { _ = c.Close(after(t, -1)) })
-	<-s.Done()
-	if !errors.Is(s.Err(), connection.ErrClosed) {
-		t.Errorf("the session says %v", s.Err())
-	}
+	brokers.Each(t, func(t *testing.T, b brokers.Broker) {
+		c, err := connection.Open(soon(t), b.URL, quickOn(b))
+		must(t, err)
+		s := session(t, c, connection.Publish)
+		within(t, 5*time.Second, "Close", func() { _ = c.Close(after(t, -1)) })
+		<-s.Done()
+		if !errors.Is(s.Err(), connection.ErrClosed) {
+			t.Errorf("the session says %v", s.Err())
+		}
+	})
 }
 
 // PEER-BUGS W11: a dial that succeeds while the Connection is being closed.
 func TestCloseAtAnyMomentOfADial(t *testing.T) {
-	url := rabbitmq.URL(t)
-	for i := range 60 {
-		before := runtime.NumGoroutine()
-		c, err := connection.New(url, quick())
-		must(t, err)
-		_ = c.Connect(after(t, time.Duration(i)*200*time.Microsecond))
-		within(t, 5*time.Second, "Close", func() { must(t, c.Close(t.Context())) })
-		until(t, "the goroutines to end", func() bool { return runtime.NumGoroutine() <= before+2 })
-	}
+	brokers.Each(t, func(t *testing.T, b brokers.Broker) {
+		network := &network{broker: b}
+		network.slow(time.Millisecond)
+		cfg := quick()
+		cfg.Dial = network.dial
+		for i := range 60 {
+			before := brokers.Goroutines()
+			c, err := connection.New(b.URL, cfg)
+			must(t, err)
+			_ = c.Connect(after(t, time.Duration(i)*200*time.Microsecond))
+			within(t, 5*time.Second, "Close", func() { must(t, c.Close(t.Context())) })
+			until(t, "the goroutines to end", func() bool { return brokers.Goroutines() <= before+2 })
+		}
+	})
 }
 
 func TestUsedByManyWhileItIsLostAndClosed(t *testing.T) {
-	network := new(network)
-	cfg := quick()
-	cfg.MinRedial, cfg.MaxRedial = time.Millisecond, 2*time.Millisecond
-	cfg.Dial = network.dial
-	c := connect(t, rabbitmq.URL(t), cfg)
-	ctx := soon(t)
-	stop := make(chan struct{})
-	var wg sync.WaitGroup
-	for i := range 8 {
-		wg.Go(func() {
-			for {
-				ch, err := c.Channel(ctx, connection.Purpose(i%2))
-				switch {
-				case errors.Is(err, connection.ErrClosed):
-					return
-				case ctx.Err() != nil:
-					t.Error("closed, and nobody was told")
-					return
-				case err == nil:
-					_ = ch.Close()
+	brokers.Each(t, func(t *testing.T, b brokers.Broker) {
+		network := &network{broker: b}
+		cfg := quick()
+		cfg.MinRedial, cfg.MaxRedial = time.Millisecond, 2*time.Millisecond
+		cfg.Dial = network.dial
+		c := connectOn(t, b, cfg)
+		ctx := soon(t)
+		stop := make(chan struct{})
+		var wg sync.WaitGroup
+		for i := range 8 {
+			wg.Go(func() {
+				for {
+					ch, err := c.Channel(ctx, connection.Purpose(i%2))
+					switch {
+					case errors.Is(err, connection.ErrClosed):
+						return
+					case ctx.Err() != nil:
+						t.Error("closed, and nobody was told")
+						return
+					case err == nil:
+						_ = ch.Close()
+					}
+					_ = c.Health()
+					breathe()
 				}
-				_ = c.Health()
-			}
-		})
-	}
-	wg.Go(func() {
-		for range 40 {
-			network.cut()
-			time.Sleep(10 * time.Millisecond) // it is the pace, not a wait
+			})
 		}
-		close(stop)
+		wg.Go(func() {
+			for range 40 {
+				network.cut()
+				time.Sleep(10 * time.Millisecond) // it is the pace, not a wait
+			}
+			close(stop)
+		})
+		<-stop
+		must(t, c.Close(t.Context()))
+		wg.Wait()
 	})
-	<-stop
-	must(t, c.Close(t.Context()))
-	wg.Wait()
 }

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/warren-mq/warren/connection"
-	"github.com/warren-mq/warren/internal/rabbitmq"
+	"github.com/warren-mq/warren/internal/brokers"
 	"github.com/warren-mq/warren/monitoring"
 )
 
@@ -22,56 +22,62 @@ func addressOf(tb testing.TB, url string) string {
 }
 
 func TestAddressesAreTriedInTurn(t *testing.T) {
-	url := rabbitmq.URL(t)
-	live := addressOf(t, url)
-	dead := []string{closedPort(t), closedPort(t)}
-	for turn, order := range [][]string{{dead[0], dead[1], live}, {dead[0], live, dead[1]}, {live, dead[0], dead[1]}} {
-		var tried []string
-		diary := newDiary()
-		cfg := quick()
-		cfg.Addresses = dead
-		cfg.Monitor = diary
-		cfg.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
-			tried = append(tried, address)
-			return new(net.Dialer).DialContext(ctx, network, address)
-		}
-		c := create(t, url, cfg)
-		c.SetNodes(order...)
-		must(t, c.Connect(soon(t)))
-		if want := order[:slices.Index(order, live)+1]; !slices.Equal(tried, want) {
-			t.Errorf("%d: tried %v, want %v", turn, tried, want)
-		}
-		for _, e := range told[monitoring.DialFailed](diary) {
-			if e.Next != 0 || e.Refused {
-				t.Errorf("with others to try, it says %+v", e)
+	brokers.Each(t, func(t *testing.T, b brokers.Broker) {
+		live := addressOf(t, b.URL)
+		dead := []string{closedPort(t), closedPort(t)}
+		for turn, order := range [][]string{{dead[0], dead[1], live}, {dead[0], live, dead[1]}, {live, dead[0], dead[1]}} {
+			var tried []string
+			diary := newDiary()
+			cfg := quick()
+			cfg.Addresses = dead
+			cfg.Monitor = diary
+			cfg.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+				tried = append(tried, address)
+				if address != live {
+					return new(net.Dialer).DialContext(ctx, network, address)
+				}
+				return b.Dial(ctx, network, address)
 			}
+			c := createOn(t, b, cfg)
+			c.SetNodes(order...)
+			must(t, c.Connect(soon(t)))
+			if want := order[:slices.Index(order, live)+1]; !slices.Equal(tried, want) {
+				t.Errorf("%d: tried %v, want %v", turn, tried, want)
+			}
+			for _, e := range told[monitoring.DialFailed](diary) {
+				if e.Next != 0 || e.Refused {
+					t.Errorf("with others to try, it says %+v", e)
+				}
+			}
+			if s := session(t, c, connection.Publish); s.Address() != live {
+				t.Errorf("connected to %s", s.Address())
+			}
+			must(t, c.Close(t.Context()))
 		}
-		if s := session(t, c, connection.Publish); s.Address() != live {
-			t.Errorf("connected to %s", s.Address())
-		}
-		must(t, c.Close(t.Context()))
-	}
+	})
 }
 
 // What is lost comes up again at the next address.
 func TestTheNextAddressComesAfterALoss(t *testing.T) {
-	url := rabbitmq.URL(t)
-	port := addressOf(t, url)[strings.LastIndex(addressOf(t, url), ":"):]
-	nodes := []string{"127.0.0.1" + port, "127.0.0.2" + port, "127.0.0.3" + port} // one broker by three names
-	cfg := quick()
-	cfg.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, network, "127.0.0.1"+address[strings.LastIndex(address, ":"):])
-	}
-	c := create(t, url, cfg)
-	c.SetNodes(nodes...)
-	for i := range 5 {
-		s := session(t, c, connection.Publish)
-		if want := nodes[i%3]; s.Address() != want {
-			t.Errorf("connection %d goes to %s, want %s", i, s.Address(), want)
+	brokers.Each(t, func(t *testing.T, b brokers.Broker) {
+		address := addressOf(t, b.URL)
+		port := address[strings.LastIndex(address, ":"):]
+		nodes := []string{"127.0.0.1" + port, "127.0.0.2" + port, "127.0.0.3" + port} // one broker by three names
+		cfg := quick()
+		cfg.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+			return b.Dial(ctx, network, "127.0.0.1"+address[strings.LastIndex(address, ":"):])
 		}
-		s.Fail(errors.New("enough"))
-		<-s.Done()
-	}
+		c := createOn(t, b, cfg)
+		c.SetNodes(nodes...)
+		for i := range 5 {
+			s := session(t, c, connection.Publish)
+			if want := nodes[i%3]; s.Address() != want {
+				t.Errorf("connection %d goes to %s, want %s", i, s.Address(), want)
+			}
+			s.Fail(errors.New("enough"))
+			<-s.Done()
+		}
+	})
 }
 
 func TestAClosedPortIsNotDialledInALoop(t *testing.T) {
@@ -217,34 +223,36 @@ func TestUnexpectedFramesDoNotHoldUpADial(t *testing.T) {
 // PEER-BUGS test 3: the socket dies, or falls silent, after each byte of the
 // first 1,500 from the broker, which is more than a handshake with RabbitMQ.
 func TestTheSocketDiesAtEveryStep(t *testing.T) {
-	const bytes, step = 1500, 7
-	network := new(network)
-	cfg := quick()
-	cfg.MinRedial, cfg.MaxRedial = time.Millisecond, time.Millisecond
-	cfg.Dial = network.dial
-	cfg.DialTimeout = 50 * time.Millisecond
-	ended, up := 0, 0
-	for at := 1; at < bytes; at += step {
-		if silent := at%70 == 1; silent {
-			network.at(0, at)
-		} else {
-			network.at(at, 0)
+	brokers.Each(t, func(t *testing.T, b brokers.Broker) {
+		const bytes, step = 1500, 7
+		network := &network{broker: b}
+		cfg := quick()
+		cfg.MinRedial, cfg.MaxRedial = time.Millisecond, time.Millisecond
+		cfg.Dial = network.dial
+		cfg.DialTimeout = 50 * time.Millisecond
+		ended, up := 0, 0
+		for at := 1; at < bytes; at += step {
+			if silent := at%70 == 1; silent {
+				network.at(0, at)
+			} else {
+				network.at(at, 0)
+			}
+			c, err := connection.New(b.URL, cfg)
+			must(t, err)
+			s, err := c.Session(after(t, 10*time.Millisecond), connection.Publish)
+			if err != nil {
+				ended++
+			} else if up++; s.Err() != nil && errors.Is(s.Err(), connection.ErrClosed) {
+				t.Errorf("cut after %d bytes, the session says %v", at, s.Err())
+			}
+			within(t, 5*time.Second, "Close", func() { _ = c.Close(after(t, 50*time.Millisecond)) })
 		}
-		c, err := connection.New(rabbitmq.URL(t), cfg)
-		must(t, err)
-		s, err := c.Session(after(t, 10*time.Millisecond), connection.Publish)
-		if err != nil {
-			ended++
-		} else if up++; s.Err() != nil && errors.Is(s.Err(), connection.ErrClosed) {
-			t.Errorf("cut after %d bytes, the session says %v", at, s.Err())
+		if ended == 0 || up == 0 {
+			t.Errorf("%d dials failed and %d did not: the bytes do not span a handshake", ended, up)
 		}
-		within(t, 5*time.Second, "Close", func() { _ = c.Close(after(t, 50*time.Millisecond)) })
-	}
-	if ended == 0 || up == 0 {
-		t.Errorf("%d dials failed and %d did not: the bytes do not span a handshake", ended, up)
-	}
-	network.at(0, 0)
-	connect(t, rabbitmq.URL(t), cfg)
+		network.at(0, 0)
+		connectOn(t, b, cfg)
+	})
 }
 
 func TestDialMustReturnSomething(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/warren-mq/warren/connection"
+	"github.com/warren-mq/warren/internal/brokers"
 	"github.com/warren-mq/warren/internal/rabbitmq"
 	"github.com/warren-mq/warren/monitoring"
 )
@@ -38,6 +39,10 @@ func until(tb testing.TB, what string, ok func() bool) {
 		time.Sleep(5 * time.Millisecond)
 	}
 }
+
+// breathe is between things that are done without end: the clock of a bubble
+// stands still as long as anyone in it has something to do.
+func breathe() { time.Sleep(time.Millisecond) }
 
 // within fails the test if f takes longer than limit.
 func within(tb testing.TB, limit time.Duration, what string, f func()) {
@@ -100,6 +105,13 @@ func quick() connection.Config {
 	}
 }
 
+// quickOn is quick for a broker.
+func quickOn(b brokers.Broker) connection.Config {
+	cfg := quick()
+	cfg.Dial = b.Dial
+	return cfg
+}
+
 // create makes a Connection that is closed when the test ends.
 func create(tb testing.TB, url string, cfg connection.Config) *connection.Connection {
 	tb.Helper()
@@ -119,6 +131,22 @@ func create(tb testing.TB, url string, cfg connection.Config) *connection.Connec
 func connect(tb testing.TB, url string, cfg connection.Config) *connection.Connection {
 	tb.Helper()
 	c := create(tb, url, cfg)
+	must(tb, c.Connect(soon(tb)))
+	return c
+}
+
+// createOn is create on a broker, and connectOn is connect.
+func createOn(tb testing.TB, b brokers.Broker, cfg connection.Config) *connection.Connection {
+	tb.Helper()
+	if cfg.Dial == nil {
+		cfg.Dial = b.Dial
+	}
+	return create(tb, b.URL, cfg)
+}
+
+func connectOn(tb testing.TB, b brokers.Broker, cfg connection.Config) *connection.Connection {
+	tb.Helper()
+	c := createOn(tb, b, cfg)
 	must(tb, c.Connect(soon(tb)))
 	return c
 }

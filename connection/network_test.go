@@ -6,11 +6,16 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"github.com/warren-mq/warren/internal/brokers"
 )
 
 // network dials, and can cut what it has dialled, or hold back what the broker
 // says: from now on, or from a certain byte of each connection on.
 type network struct {
+	broker brokers.Broker // or else net.Dialer
+	delay  time.Duration  // of what comes from the broker
+
 	mu    sync.Mutex
 	dials int
 	wires []*wire
@@ -20,11 +25,22 @@ type network struct {
 	holdAt int // bytes from the broker after which nothing more comes; 0: never
 }
 
+// slow makes memory take the time that a network takes by itself.
+func (n *network) slow(delay time.Duration) {
+	if n.broker.Test != nil {
+		n.delay = delay
+	}
+}
+
 func (n *network) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	n.mu.Lock()
 	n.dials++
 	n.mu.Unlock()
-	conn, err := new(net.Dialer).DialContext(ctx, network, address)
+	dial := n.broker.Dial
+	if dial == nil {
+		dial = new(net.Dialer).DialContext
+	}
+	conn, err := dial(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +127,7 @@ func (w *wire) Read(b []byte) (int, error) {
 	case cutAt > 0:
 		b = b[:min(len(b), cutAt-w.got)]
 	case holdAt > 0 && w.got >= holdAt:
-		return 0, w.wait(make(chan struct{}))
+		return 0, wait(w, make(chan struct{}))
 	case holdAt > 0:
 		b = b[:min(len(b), holdAt-w.got)]
 	}
@@ -120,8 +136,11 @@ func (w *wire) Read(b []byte) (int, error) {
 	w.network.mu.Lock()
 	held := w.network.held
 	w.network.mu.Unlock()
+	if err == nil && w.network.delay > 0 {
+		err = wait(w, time.After(w.network.delay))
+	}
 	if err == nil && held != nil {
-		err = w.wait(held)
+		err = wait(w, held)
 	}
 	if err != nil {
 		n = 0
@@ -130,7 +149,7 @@ func (w *wire) Read(b []byte) (int, error) {
 }
 
 // wait holds until release, or as a net.Conn would.
-func (w *wire) wait(release <-chan struct{}) error {
+func wait[T any](w *wire, release <-chan T) error {
 	w.mu.Lock()
 	deadline := w.deadline
 	w.mu.Unlock()

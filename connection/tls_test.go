@@ -17,7 +17,7 @@ import (
 	"time"
 
 	"github.com/warren-mq/warren/connection"
-	"github.com/warren-mq/warren/internal/rabbitmq"
+	"github.com/warren-mq/warren/internal/brokers"
 )
 
 // authority signs certificates.
@@ -67,13 +67,13 @@ func (a *authority) server(tb testing.TB, expires time.Time) tls.Certificate {
 	})
 }
 
-// front puts TLS in front of the broker, until the test ends, and returns its
+// front puts TLS in front of a broker, until the test ends, and returns its
 // address.
-func front(tb testing.TB, config *tls.Config) string {
+func front(tb testing.TB, b brokers.Broker, config *tls.Config) string {
 	tb.Helper()
 	l, err := tls.Listen("tcp", "127.0.0.1:0", config)
 	must(tb, err)
-	backend := addressOf(tb, rabbitmq.URL(tb))
+	backend := addressOf(tb, b.URL)
 	var wg sync.WaitGroup
 	tb.Cleanup(wg.Wait)
 	tb.Cleanup(func() { _ = l.Close() })
@@ -105,16 +105,20 @@ func front(tb testing.TB, config *tls.Config) string {
 }
 
 func TestTLS(t *testing.T) {
+	brokers.EachOverTCP(t, testTLS)
+}
+
+func testTLS(t *testing.T, b brokers.Broker) {
 	ours, foreign := newAuthority(t), newAuthority(t)
 	hour := time.Now().Add(time.Hour)
-	good := front(t, &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{ours.server(t, hour)}})
-	expired := front(t, &tls.Config{
+	good := front(t, b, &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{ours.server(t, hour)}})
+	expired := front(t, b, &tls.Config{
 		MinVersion:   tls.VersionTLS12,
 		Certificates: []tls.Certificate{ours.server(t, time.Now().Add(-time.Hour))},
 	})
 	port := good[strings.LastIndex(good, ":"):]
 	mutual := func(version uint16) string {
-		return front(t, &tls.Config{
+		return front(t, b, &tls.Config{
 			MinVersion: version, MaxVersion: version, Certificates: []tls.Certificate{ours.server(t, hour)},
 			ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: ours.pool,
 		})
@@ -146,7 +150,7 @@ func TestTLS(t *testing.T) {
 		"the system's authorities":      {good, nil, "unknown authority"},
 		"a foreign authority":           {good, &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: foreign.pool}, "unknown authority"},
 		"expired":                       {expired, trusting(same), "expired"},
-		"no TLS there":                  {addressOf(t, rabbitmq.URL(t)), trusting(same), "TLS handshake"},
+		"no TLS there":                  {addressOf(t, b.URL), trusting(same), "TLS handshake"},
 		"a version that it has not":     {mutual12, trusting(func(c *tls.Config) { c.MinVersion = tls.VersionTLS13 }), "protocol version"},
 		"a client certificate":          {mutual12, with(client), ""},
 		"a client certificate, 1.3":     {mutual13, with(client), ""},
@@ -158,9 +162,7 @@ func TestTLS(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			cfg := quick()
 			cfg.TLS = test.config
-			user := strings.TrimPrefix(rabbitmq.URL(t), "amqp://")
-			user = user[:strings.LastIndex(user, "@")+1]
-			c := create(t, "amqps://"+user+test.address+"/", cfg)
+			c := create(t, "amqps://guest:guest@"+test.address+"/", cfg)
 			err := c.Connect(soon(t))
 			var refused *connection.RefusedError
 			switch {

@@ -64,6 +64,24 @@ func inMemory(tb testing.TB, o rabbittest.Options) Broker {
 	return Broker{URL: b.URL(), Dial: b.Dial, Test: b}
 }
 
+// EachOverTCP is Each for tests that need TCP, and so real time: the rabbittest
+// is in no bubble, and listens.
+func EachOverTCP(t *testing.T, test func(t *testing.T, b Broker)) {
+	t.Helper()
+	t.Run("rabbittest", func(t *testing.T) {
+		t.Parallel()
+		b := inMemory(t, rabbittest.Options{})
+		if _, err := b.Test.Listen("127.0.0.1:0"); err != nil {
+			t.Fatal(err)
+		}
+		test(t, Broker{URL: b.Test.URL(), Dial: new(net.Dialer).DialContext, Test: b.Test})
+	})
+	t.Run("rabbitmq", func(t *testing.T) {
+		t.Parallel()
+		test(t, RabbitMQ(t))
+	})
+}
+
 // RabbitMQ returns the real broker that tests share. Where there is none the
 // test is skipped.
 func RabbitMQ(tb testing.TB) Broker {
