@@ -30,10 +30,14 @@ func (c *Conn) Close() {
 	for len(c.channels) > 0 {
 		c.channels[0].Close()
 	}
-	for _, q := range c.vhost.sortedQueues() {
+	var own []*Queue
+	for _, q := range c.vhost.queues {
 		if q.owner == c {
-			q.remove()
+			own = append(own, q)
 		}
+	}
+	for _, q := range sortQueues(own) {
+		q.remove()
 	}
 }
 

@@ -48,9 +48,10 @@ func (d node) durable() bool {
 
 // binding is a route from an exchange.
 type binding struct {
-	to   node
-	Key  string
-	args wire.Table
+	to    node
+	Key   string
+	words []string // of Key: a topic exchange compares them
+	args  wire.Table
 }
 
 // ExchangeSpec is what exchange.declare says.
@@ -86,7 +87,13 @@ func (v *vhost) noQueue(name string) *Error {
 }
 
 func (v *vhost) sortedQueues() []*Queue {
-	return slices.SortedFunc(maps.Values(v.queues), func(a, b *Queue) int { return cmp.Compare(a.Name, b.Name) })
+	return sortQueues(slices.Collect(maps.Values(v.queues)))
+}
+
+// sortQueues sorts by name, so that what is done to many is done in the same order every time.
+func sortQueues(all []*Queue) []*Queue {
+	slices.SortFunc(all, func(a, b *Queue) int { return cmp.Compare(a.Name, b.Name) })
+	return all
 }
 
 func (v *vhost) sortedExchanges() []*exchange {
@@ -222,7 +229,7 @@ func (ch *Channel) Bind(b Binding) *Error {
 		}
 	}
 	if x.find(to, b) < 0 {
-		x.bindings = append(x.bindings, &binding{to: to, Key: b.Key, args: b.Arguments})
+		x.bindings = append(x.bindings, &binding{to: to, Key: b.Key, words: words(b.Key), args: b.Arguments})
 		x.bound = true
 	}
 	return nil

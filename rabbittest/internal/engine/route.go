@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/warren-mq/warren/rabbittest/internal/wire"
@@ -21,9 +22,9 @@ func (v *vhost) route(exchangeName string, m *Message) []*Queue {
 	if start == nil {
 		return nil
 	}
-	headers := m.Properties.Headers
+	by := criteria{keys: m.keys(), headers: m.Properties.Headers}
 	if len(m.Deaths) > 0 {
-		headers = v.node.deathHeaders(m)
+		by.headers = v.node.deathHeaders(m)
 	}
 	todo, seen := []*exchange{start}, map[*exchange]bool{start: true}
 	follow := func(x *exchange) {
@@ -36,14 +37,14 @@ func (v *vhost) route(exchangeName string, m *Message) []*Queue {
 		x := todo[0]
 		todo = todo[1:]
 		if x.Name == "" {
-			for _, key := range m.keys() {
+			for _, key := range by.keys {
 				add(v.queues[key])
 			}
 			continue
 		}
 		matched := false
 		for _, b := range x.bindings {
-			if !x.matches(b, m, headers) {
+			if !x.matches(b, &by) {
 				continue
 			}
 			matched = true
@@ -57,25 +58,33 @@ func (v *vhost) route(exchangeName string, m *Message) []*Queue {
 	return found
 }
 
-// matches tells whether a binding takes a message with these headers.
-func (x *exchange) matches(b *binding, m *Message, headers wire.Table) bool {
+// criteria are what of a message decides where it goes.
+type criteria struct {
+	keys    []string
+	headers wire.Table
+	split   [][]string // the words of each key, once a topic exchange has asked for them
+}
+
+func (by *criteria) words() [][]string {
+	if by.split == nil {
+		for _, key := range by.keys {
+			by.split = append(by.split, words(key))
+		}
+	}
+	return by.split
+}
+
+// matches tells whether a binding takes a message.
+func (x *exchange) matches(b *binding, by *criteria) bool {
 	switch x.Type {
 	case "fanout":
 		return true
 	case "headers":
-		return headersMatch(b.args, headers)
+		return headersMatch(b.args, by.headers)
+	case "topic":
+		return slices.ContainsFunc(by.words(), func(key []string) bool { return wordsMatch(b.words, key) })
 	}
-	for _, key := range m.keys() {
-		if x.Type == "topic" && topicMatches(b.Key, key) || x.Type == "direct" && b.Key == key {
-			return true
-		}
-	}
-	return false
-}
-
-// topicMatches: * stands for one word, # for any number of them. https://www.rabbitmq.com/tutorials/amqp-concepts
-func topicMatches(pattern, key string) bool {
-	return wordsMatch(words(pattern), words(key))
+	return slices.Contains(by.keys, b.Key)
 }
 
 // words splits a key. The empty one has none, as in RabbitMQ.
@@ -86,7 +95,10 @@ func words(s string) []string {
 	return strings.Split(s, ".")
 }
 
-// wordsMatch goes through both at once and, after a mismatch, back to the last #, which then takes one word more: no
+// wordsMatch matches a topic: * stands for one word, # for any number of them.
+// https://www.rabbitmq.com/tutorials/amqp-concepts
+//
+// It goes through both at once and, after a mismatch, back to the last #, which then takes one word more: no
 // pattern takes longer than the product of both lengths.
 func wordsMatch(pattern, key []string) bool {
 	p, k := 0, 0
