@@ -72,7 +72,6 @@ var commands = []section{
 	exclusives,
 	channelModes,
 	acknowledging,
-	consuming,
 	login,
 	frames,
 	sessions,
