@@ -172,26 +172,6 @@ var confirming = section{"confirm", []row{
 			return strings.Join(answers, ",")
 		},
 	},
-	{
-		name: "nack instead of tx",
-		want: "channel 406 PRECONDITION_FAILED - cannot switch from confirm to tx mode",
-		run: func(e *env) string {
-			return e.try(func(ch *channel) error {
-				e.must(ch.Confirm(false))
-				return ch.Tx()
-			})
-		},
-	},
-	{
-		name: "tx and then confirm",
-		want: "channel 406 PRECONDITION_FAILED - cannot switch from tx to confirm mode",
-		run: func(e *env) string {
-			return e.try(func(ch *channel) error {
-				e.must(ch.Tx())
-				return ch.Confirm(false)
-			})
-		},
-	},
 }}
 
 // heard lists n confirmations by tag, with a minus where one is negative, and what comes then.

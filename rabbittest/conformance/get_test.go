@@ -10,13 +10,6 @@ var getting = section{"get", []row{
 		run:  func(e *env) string { return e.taken(e.classic("q", nil)) },
 	},
 	{
-		name: "from a missing queue",
-		want: "channel 404 NOT_FOUND - no queue 'nope' in vhost '/'",
-		run: func(e *env) string {
-			return e.try(func(ch *channel) error { _, _, err := ch.Get(e.name("nope"), true); return err })
-		},
-	},
-	{
 		name: "how many are left",
 		want: `1, 2 left, tag 1, consumer ""`,
 		run: func(e *env) string {

@@ -21,7 +21,7 @@ var messages = []section{
 	crowding,
 	priorities,
 	atLeastOnce,
-	consuming,
+	delivering,
 	singleActive,
 	prefetching,
 	getting,

@@ -243,33 +243,6 @@ var prefetching = section{"prefetch", []row{
 			return e.rest(ch.consume(p, "", nil)) + " / " + e.rest(ch.consume(q, "", nil))
 		},
 	},
-	{
-		name: "a global one for a quorum queue",
-		want: "connection 540 NOT_IMPLEMENTED - queue 'q' in vhost '/' does not support global qos",
-		on: map[string]string{
-			"4.3": "0,-",
-		},
-		run: func(e *env) string {
-			q := e.quorum("q", nil)
-			ch := e.channelOn(e.connect())
-			e.must(ch.Qos(1, 0, true))
-			e.put("", q, "0", "1")
-			deliveries, err := ch.Consume(q, "", false, false, false, false, nil)
-			if err != nil {
-				return ch.fate()
-			}
-			return e.rest(deliveries)
-		},
-	},
-	{
-		name: "a size",
-		want: "connection 540 NOT_IMPLEMENTED - prefetch_size!=0 (1)",
-		run: func(e *env) string {
-			ch := e.channelOn(e.connect())
-			_ = ch.Qos(0, 1, false)
-			return ch.fate()
-		},
-	},
 }}
 
 // left is how many messages stay ready in a queue.

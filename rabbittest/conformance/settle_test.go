@@ -2,40 +2,6 @@ package conformance_test
 
 // settling is what a broker says to wrong answers.
 var settling = section{"settle", []row{
-	{name: "ack an unknown tag", want: "channel 406 PRECONDITION_FAILED - unknown delivery tag 99", run: func(e *env) string {
-		return e.try(func(ch *channel) error { return ch.Ack(99, false) })
-	}},
-	{name: "nack an unknown tag", want: "channel 406 PRECONDITION_FAILED - unknown delivery tag 99", run: func(e *env) string {
-		return e.try(func(ch *channel) error { return ch.Nack(99, false, true) })
-	}},
-	{name: "reject an unknown tag", want: "channel 406 PRECONDITION_FAILED - unknown delivery tag 99", run: func(e *env) string {
-		return e.try(func(ch *channel) error { return ch.Reject(99, true) })
-	}},
-	{name: "ack all where there is nothing", want: "no error", run: func(e *env) string {
-		return e.try(func(ch *channel) error { return ch.Ack(0, true) })
-	}},
-	{name: "nack all where there is nothing", want: "no error", run: func(e *env) string {
-		return e.try(func(ch *channel) error { return ch.Nack(0, true, true) })
-	}},
-	{name: "ack up to an unknown tag", want: "channel 406 PRECONDITION_FAILED - unknown delivery tag 99", run: func(e *env) string {
-		return e.try(func(ch *channel) error { return ch.Ack(99, true) })
-	}},
-	{name: "ack 0", want: "channel 406 PRECONDITION_FAILED - unknown delivery tag 0", run: func(e *env) string {
-		return e.try(func(ch *channel) error { return ch.Ack(0, false) })
-	}},
-	{
-		name: "ack twice",
-		want: "channel 406 PRECONDITION_FAILED - unknown delivery tag 1",
-		run: func(e *env) string {
-			q := e.classic("q", nil)
-			e.put("", q, "x")
-			return e.try(func(ch *channel) error {
-				d := ch.hold(q, 1)[0]
-				e.must(d.Ack(false))
-				return d.Ack(false)
-			})
-		},
-	},
 	{
 		name: "ack after a requeue",
 		want: "channel 406 PRECONDITION_FAILED - unknown delivery tag 1",
@@ -47,29 +13,6 @@ var settling = section{"settle", []row{
 				e.must(d.Nack(false, true))
 				return d.Ack(false)
 			})
-		},
-	},
-	{
-		name: "ack what needs none",
-		want: "channel 406 PRECONDITION_FAILED - unknown delivery tag 1",
-		run: func(e *env) string {
-			q := e.classic("q", nil)
-			e.put("", q, "x")
-			return e.try(func(ch *channel) error {
-				_, _, err := ch.Get(q, true)
-				e.must(err)
-				return ch.Ack(1, false)
-			})
-		},
-	},
-	{
-		name: "ack on another channel",
-		want: "channel 406 PRECONDITION_FAILED - unknown delivery tag 1",
-		run: func(e *env) string {
-			q := e.classic("q", nil)
-			e.put("", q, "x")
-			e.channel().hold(q, 1)
-			return e.try(func(ch *channel) error { return ch.Ack(1, false) })
 		},
 	},
 	{

@@ -174,28 +174,6 @@ var singleActive = section{"have a single active consumer", []row{
 		},
 	},
 	{
-		name: "an exclusive consumer",
-		want: "channel 403 ACCESS_REFUSED - queue 'q' in vhost '/' in exclusive use",
-		run: func(e *env) string {
-			q := e.classic("q", single())
-			return e.try(func(ch *channel) error {
-				_, err := ch.Consume(q, "", false, true, false, false, nil)
-				return err
-			})
-		},
-	},
-	{
-		name: "an exclusive consumer of a quorum queue",
-		want: "no error",
-		run: func(e *env) string {
-			q := e.quorum("q", single())
-			return e.try(func(ch *channel) error {
-				_, err := ch.Consume(q, "", false, true, false, false, nil)
-				return err
-			})
-		},
-	},
-	{
 		name: "all count as consumers",
 		want: "messages=0 consumers=2",
 		run: func(e *env) string {

@@ -142,16 +142,6 @@ var transactions = section{"tx", []row{
 		},
 	},
 	{
-		name: "ack an unknown tag",
-		want: "channel 406 PRECONDITION_FAILED - unknown delivery tag 99",
-		run: func(e *env) string {
-			return e.try(func(ch *channel) error {
-				e.must(ch.Tx())
-				return ch.Ack(99, false)
-			})
-		},
-	},
-	{
 		name: "commit nothing",
 		want: "no error",
 		run: func(e *env) string {
@@ -162,11 +152,6 @@ var transactions = section{"tx", []row{
 				return ch.TxCommit()
 			})
 		},
-	},
-	{
-		name: "roll back what is no transaction",
-		want: "channel 406 PRECONDITION_FAILED - channel is not transactional",
-		run:  func(e *env) string { return e.try(func(ch *channel) error { return ch.TxRollback() }) },
 	},
 	{
 		name: "publish to a missing exchange",
