@@ -21,6 +21,7 @@ var arrows = map[string][]string{
 	"retry":                    {},
 	"codec":                    {},
 	"monitoring":               {},
+	"monitoring/prommonitor":   {"monitoring", "github.com/prometheus/client_golang/prometheus"},
 	"monitoring/statsdmonitor": {"monitoring", "github.com/DataDog/datadog-go/v5/statsd"},
 	"internal/header":          {},
 	"topology":                 {},

@@ -1,0 +1,103 @@
+package prommonitor
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// metrics are all that a Monitor counts, under the names of docs/monitoring.md.
+type metrics struct {
+	deliveries, failures, errored, held, lateOutcomes, settleFailed, headersIgnored *prometheus.CounterVec
+	handling, queueWait, body                                                       *prometheus.HistogramVec
+
+	ready, paused, overloaded, workers, running, stuck *prometheus.GaugeVec
+	lost                                               *prometheus.CounterVec
+
+	published, disconnected, dialFailed, panicked *prometheus.CounterVec
+	publishing                                    *prometheus.HistogramVec
+	connected, blocked                            *prometheus.GaugeVec
+}
+
+// Upper bounds of buckets, in seconds and bytes.
+var (
+	handlingBounds  = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60}
+	queueWaitBounds = []float64{.005, .025, .1, .5, 1, 5, 15, 60, 300, 900, 3600, 6 * 3600, 24 * 3600}
+	publishBounds   = []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 5, 30}
+	bodyBounds      = prometheus.ExponentialBuckets(64, 4, 10) // to 16 MiB
+)
+
+const nativeFactor = 1.1
+
+// maker makes metrics, and notes them.
+type maker struct {
+	cfg Config
+	all []prometheus.Collector
+}
+
+func newMonitor(cfg Config) *Monitor {
+	if cfg.Namespace == "" {
+		cfg.Namespace = "warren"
+	}
+	if cfg.Handling == nil {
+		cfg.Handling = handlingBounds
+	}
+	if cfg.QueueWait == nil {
+		cfg.QueueWait = queueWaitBounds
+	}
+	mk := &maker{cfg: cfg}
+	m := &Monitor{metrics: metrics{
+		deliveries:     mk.counter("deliveries_total", "Deliveries by how they ended.", "queue", "ending"),
+		failures:       mk.counter("failures_total", "Attempts that failed, by how.", "queue", "failure"),
+		errored:        mk.counter("errored_total", "Messages that went to the error queue, by why.", "queue", "reason"),
+		held:           mk.counter("held_total", "Hops of waits that are composed of several queues.", "queue"),
+		lateOutcomes:   mk.counter("late_outcomes_total", "Outcomes of handlers that had been given up.", "queue"),
+		settleFailed:   mk.counter("settle_failed_total", "Tries to carry out an outcome that failed.", "queue"),
+		headersIgnored: mk.counter("headers_ignored_total", "Headers of Warren that made no sense.", "queue"),
+		handling:       mk.histogram("handling_seconds", "How long handlers ran.", cfg.Handling, "queue", "ending"),
+		queueWait:      mk.histogram("queue_wait_seconds", "How long messages were ready before their delivery.", cfg.QueueWait, "queue"),
+		body:           mk.histogram("body_bytes", "How large bodies are, as received.", bodyBounds, "queue"),
+
+		ready:      mk.gauge("consumer_ready", "1 if the consumer is subscribed.", "queue"),
+		paused:     mk.gauge("consumer_paused", "1 if the consumer is paused.", "queue"),
+		overloaded: mk.gauge("consumer_overloaded", "1 if too many handlers are stuck.", "queue"),
+		workers:    mk.gauge("workers", "How many handlers may run at once.", "queue"),
+		running:    mk.gauge("running", "How many handlers run.", "queue"),
+		stuck:      mk.gauge("stuck", "Handlers that were given up and still run.", "queue"),
+		lost:       mk.counter("consumer_lost_total", "Subscriptions that were lost or could not be made.", "queue", "refused"),
+
+		published:    mk.counter("published_total", "Messages that the application published, by what became of them.", "exchange", "result"),
+		publishing:   mk.histogram("publishing_seconds", "How long the broker's word took.", publishBounds, "exchange", "result"),
+		connected:    mk.gauge("connected", "1 if the connection is up.", "connection"),
+		disconnected: mk.counter("disconnected_total", "Connections that ended and were not closed.", "connection"),
+		dialFailed:   mk.counter("dial_failed_total", "Dials that failed.", "connection", "refused"),
+		blocked:      mk.gauge("blocked", "1 if the broker takes no messages.", "connection"),
+		panicked:     mk.counter("monitor_panicked_total", "Panics of monitors.", "monitor"),
+	}}
+	m.all = mk.all
+	return m
+}
+
+func (mk *maker) counter(name, help string, labels ...string) *prometheus.CounterVec {
+	c := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: mk.cfg.Namespace, Name: name, Help: help, ConstLabels: mk.cfg.Labels,
+	}, labels)
+	mk.all = append(mk.all, c)
+	return c
+}
+
+func (mk *maker) gauge(name, help string, labels ...string) *prometheus.GaugeVec {
+	g := prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Namespace: mk.cfg.Namespace, Name: name, Help: help, ConstLabels: mk.cfg.Labels,
+	}, labels)
+	mk.all = append(mk.all, g)
+	return g
+}
+
+func (mk *maker) histogram(name, help string, bounds []float64, labels ...string) *prometheus.HistogramVec {
+	o := prometheus.HistogramOpts{
+		Namespace: mk.cfg.Namespace, Name: name, Help: help, ConstLabels: mk.cfg.Labels, Buckets: bounds,
+	}
+	if mk.cfg.Native {
+		o.NativeHistogramBucketFactor = nativeFactor
+	}
+	h := prometheus.NewHistogramVec(o, labels)
+	mk.all = append(mk.all, h)
+	return h
+}
