@@ -89,6 +89,8 @@ var publishing = section{"publish", []row{
 	{name: "the user's own user_id", want: "no error", run: published(amqp.Publishing{UserId: "guest"})},
 	{name: "another's user_id", want: "channel 406 PRECONDITION_FAILED - user_id property set to 'foo' but authenticated user was 'guest'", run: published(amqp.Publishing{UserId: "foo"})},
 	{name: "another's user_id and a bad expiration", want: "channel 406 PRECONDITION_FAILED - user_id property set to 'foo' but authenticated user was 'guest'", on: map[string]string{"4": "channel 406 PRECONDITION_FAILED - invalid expiration 'abc': no_integer"}, run: published(amqp.Publishing{UserId: "foo", Expiration: "abc"})},
+	{name: "another's user_id and a bad CC", want: "channel 406 PRECONDITION_FAILED - user_id property set to 'foo' but authenticated user was 'guest'", on: map[string]string{"4": `channel 406 PRECONDITION_FAILED - invalid message: {unacceptable_type_in_header,"CC",longstr}`}, run: published(amqp.Publishing{UserId: "foo", Headers: amqp.Table{"CC": "x"}})},
+	{name: "a direct reply-to without a consumer, another's user_id and a bad expiration", want: "channel 406 PRECONDITION_FAILED - fast reply consumer does not exist", run: published(amqp.Publishing{ReplyTo: "amq.rabbitmq.reply-to", UserId: "foo", Expiration: "abc"})},
 	{name: "another's user_id to an exchange that does not exist", want: "channel 404 NOT_FOUND - no exchange 'x' in vhost '/'", run: func(e *env) string {
 		return e.try(func(ch *channel) error { return ch.publish(e.name("x"), "k", amqp.Publishing{UserId: "foo"}) })
 	}},

@@ -92,6 +92,9 @@ func (ch *Channel) Publish(p Publishing) *Error {
 	if mode := p.Properties.DeliveryMode; ch.node.profile.ChecksDeliveryMode && p.Properties.Has(wire.HasDeliveryMode) && mode != 1 && mode != 2 {
 		return ChannelFault(wire.PreconditionFailed, "invalid message: {delivery_mode_unknown,%d}", mode)
 	}
+	if err := ch.checkUser(p); err != nil {
+		return err
+	}
 	if ch.node.profile.TrustsDeaths {
 		m.readDeaths()
 	}
@@ -119,13 +122,27 @@ func (ch *Channel) checkPublish(p Publishing) *Error {
 	if x.Internal {
 		return ChannelFault(wire.AccessRefused, "cannot publish to internal exchange '%s' in vhost '%s'", x.Name, ch.vhost.name)
 	}
-	if user := p.Properties.UserID; p.Properties.Has(wire.HasUserID) && user != ch.conn.user {
-		return ChannelFault(wire.PreconditionFailed, "user_id property set to '%s' but authenticated user was '%s'", user, ch.conn.user)
+	if p.Properties.ReplyTo == directReplyTo { // which nobody can consume from here
+		return ChannelFault(wire.PreconditionFailed, "fast reply consumer does not exist")
+	}
+	if err := ch.checkUser(p); err != nil && ch.node.profile.UserFirst {
+		return err
 	}
 	if p.Properties.Has(wire.HasExpiration) {
 		if why := invalidExpiration(p.Properties.Expiration); why != "" {
 			return ChannelFault(wire.PreconditionFailed, "%s", why)
 		}
+	}
+	return nil
+}
+
+// directReplyTo is a pseudo-queue: https://www.rabbitmq.com/docs/direct-reply-to
+const directReplyTo = "amq.rabbitmq.reply-to"
+
+// checkUser compares who says to have sent a message with who has.
+func (ch *Channel) checkUser(p Publishing) *Error {
+	if user := p.Properties.UserID; p.Properties.Has(wire.HasUserID) && user != ch.conn.user {
+		return ChannelFault(wire.PreconditionFailed, "user_id property set to '%s' but authenticated user was '%s'", user, ch.conn.user)
 	}
 	return nil
 }

@@ -50,6 +50,8 @@ type Profile struct {
 	ChecksDeliveryMode bool
 	// RewritesExpiration: an expiration is passed on as a number, without a plus or leading zeros (4.0).
 	RewritesExpiration bool
+	// UserFirst: the user id is looked at before the rest of a message (3.10), and else after it.
+	UserFirst bool
 	// QuorumLevels is how many priorities a quorum queue tells apart: 1, 2 (above 4 or not) or 32.
 	QuorumLevels int
 
@@ -124,6 +126,7 @@ var profiles = []Profile{
 	{
 		Version:            "3.10.8",
 		TrustsDeaths:       true,
+		UserFirst:          true,
 		ReversesDeaths:     true,
 		SleepyActivation:   true,
 		NoUnlimited:        true,
