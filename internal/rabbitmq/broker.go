@@ -13,6 +13,8 @@ const (
 	urlVariable     = "AMQP_URL"              // the broker to use, whoever runs it
 	nodeVariable    = "WARREN_NODE"           // the folder of the node behind AMQP_URL, if it is one of ours
 	requireVariable = "WARREN_REQUIRE_BROKER" // 1: fail where a test would be skipped for want of a broker
+	brokerVariable  = "WARREN_BROKER"         // none: use none, not even that of AMQP_URL
+	noBroker        = "none"
 )
 
 // own is the node that the tests of this binary share. It is started by the first that asks.
@@ -27,7 +29,7 @@ var own struct {
 // the test binary's own, started at first use. Where there is none, the test is skipped, loudly.
 func URL(tb testing.TB) string {
 	tb.Helper()
-	if url := os.Getenv(urlVariable); url != "" {
+	if url := os.Getenv(urlVariable); url != "" && !unwanted() {
 		return url
 	}
 	return Shared(tb).URL()
@@ -37,7 +39,7 @@ func URL(tb testing.TB) string {
 // The test is skipped where AMQP_URL names a broker that is not a node of this package.
 func Shared(tb testing.TB) *Node {
 	tb.Helper()
-	if url := os.Getenv(urlVariable); url != "" {
+	if url := os.Getenv(urlVariable); url != "" && !unwanted() {
 		n, err := attach(os.Getenv(nodeVariable))
 		if err != nil || n.URL() != url {
 			tb.Skip("SKIPPED: this test runs rabbitmqctl, and the broker at AMQP_URL is not a node of ours")

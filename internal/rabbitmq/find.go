@@ -16,9 +16,20 @@ type programs struct {
 
 // Available says whether a node can be started on this machine: nil, or an error that is [ErrNotInstalled].
 func Available() error {
-	_, err := find(searchPath())
+	_, err := installed()
 	return err
 }
+
+// installed finds the RabbitMQ that may be used.
+func installed() (programs, error) {
+	if unwanted() {
+		return programs{}, fmt.Errorf("%w: %s=%s", ErrNotInstalled, brokerVariable, noBroker)
+	}
+	return find(searchPath())
+}
+
+// unwanted says whether tests are to run as on a machine without RabbitMQ.
+func unwanted() bool { return os.Getenv(brokerVariable) == noBroker }
 
 // searchPath lists the folders in which RabbitMQ may be installed, in order.
 func searchPath() []string {

@@ -128,7 +128,7 @@ func TestFind(t *testing.T) {
 
 func TestStartThatFails(t *testing.T) {
 	t.Parallel()
-	bin, err := find(searchPath())
+	bin, err := installed()
 	if err != nil {
 		lacking(t, err)
 	}

@@ -11,8 +11,9 @@
 //
 // which takes the shared node away and looks for goroutines that were left behind.
 //
-// Where no RabbitMQ is installed, such tests are skipped. With WARREN_REQUIRE_BROKER=1 they fail
-// instead, so that a CI run cannot skip them in silence.
+// Where no RabbitMQ is installed, such tests are skipped; WARREN_BROKER=none makes believe that there is
+// none. With WARREN_REQUIRE_BROKER=1 they fail instead, so that a CI run cannot skip them in silence. The
+// package in the folder tests-that-need-it says in one line of `go test ./...` whether they ran.
 //
 // The command in the folder with starts one node for a whole `go test ./...`.
 //
@@ -68,7 +69,7 @@ type Options struct {
 //
 // The error is [ErrNotInstalled] where there is nothing to start.
 func Start(ctx context.Context, o Options) (*Node, error) {
-	bin, err := find(searchPath())
+	bin, err := installed()
 	if err != nil {
 		return nil, fmt.Errorf("start a RabbitMQ node: %w", err)
 	}
