@@ -26,7 +26,7 @@ func (c *conn) channelCommand(number uint16, m wire.Method, with *content) {
 	case ch.closing:
 		ch.farewell(m)
 	case opens:
-		c.fail(engine.ConnectionFault(wire.ChannelError, "second 'channel.open' seen"), m)
+		c.fail(secondOpen(), m)
 	default:
 		if err := ch.command(m, with); err != nil {
 			ch.fail(err, m)
@@ -47,14 +47,21 @@ func (c *conn) openChannel(number uint16) {
 	c.send(number, &wire.ChannelOpenOk{})
 }
 
-// farewell takes a method of a channel that is closing: it hears its answer, and answers to the same wish.
+// farewell takes a method of a channel that is closing: it hears its answer, and answers to the same wish. The number
+// is not free before that.
 func (ch *channel) farewell(m wire.Method) {
 	switch m.(type) {
 	case *wire.ChannelCloseOk:
 		delete(ch.conn.channels, ch.number)
 	case *wire.ChannelClose:
 		ch.conn.send(ch.number, &wire.ChannelCloseOk{})
+	case *wire.ChannelOpen:
+		ch.conn.fail(secondOpen(), m)
 	}
+}
+
+func secondOpen() *engine.Error {
+	return engine.ConnectionFault(wire.ChannelError, "second 'channel.open' seen")
 }
 
 // fail closes the channel, or the connection, with an error that m has caused.

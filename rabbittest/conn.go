@@ -58,11 +58,12 @@ type conn struct {
 	blocked    bool // by the alarm: it is not read from
 }
 
-// How long a client may take: to open the connection (handshake_timeout), and to end it (CLOSING_TIMEOUT in
-// rabbit_reader, or the heartbeat if that is shorter).
+// How long a client may take: to open the connection (handshake_timeout), to end it (CLOSING_TIMEOUT in rabbit_reader,
+// or the heartbeat if that is shorter), and to notice that nobody reads what it sends (SILENT_CLOSE_DELAY).
 const (
 	handshakePatience = 10 * time.Second
 	closingPatience   = 30 * time.Second
+	garblePatience    = 3 * time.Second
 )
 
 // serve begins with a connection. The caller holds the lock.
@@ -116,6 +117,7 @@ func (c *conn) read() {
 		ended := c.take(func() {
 			if err != nil {
 				c.garbage(err)
+				c.wait(garblePatience)
 			} else {
 				c.handle(f)
 			}

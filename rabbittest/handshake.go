@@ -26,7 +26,7 @@ func (c *conn) greet() bool {
 	right := head == wire.ProtocolHeader || head == "AMQP\x01\x01\x00\x09"
 	ended := c.take(func() {
 		if !right {
-			c.out.put([]byte(c.broker.settings.profile.ProtocolHeader))
+			c.out.put([]byte(c.wantedHeader(head)))
 			c.sever()
 			return
 		}
@@ -36,6 +36,15 @@ func (c *conn) greet() bool {
 		})
 	})
 	return !ended
+}
+
+// wantedHeader is the protocol that the broker would rather have heard. Those of 4.0 and later want AMQP 1.0 with SASL,
+// but not of a client that was nearly right.
+func (c *conn) wantedHeader(head string) string {
+	if strings.HasPrefix(head, wire.ProtocolHeader[:len(wire.ProtocolHeader)-1]) {
+		return wire.ProtocolHeader
+	}
+	return c.broker.settings.profile.ProtocolHeader
 }
 
 func (b *Broker) serverProperties() wire.Table {

@@ -80,7 +80,7 @@ func (q *Queue) configure(s QueueSpec) *Error {
 			a.take(&q.settings, v)
 		}
 	}
-	if err := q.refuseOthers(s.Arguments, known); err != nil {
+	if err := q.refuseOthers(s.Arguments, known, slices.Concat(profile.ClassicArguments, profile.QuorumArguments, streamArguments)); err != nil {
 		return err
 	}
 	if err := q.refuseProperties(s); err != nil {
@@ -121,8 +121,7 @@ func (q *Queue) readType(args wire.Table) *Error {
 }
 
 // refuseOthers refuses the arguments of other types of queues. What no type knows is accepted, and has no effect.
-func (q *Queue) refuseOthers(args wire.Table, known []string) *Error {
-	others := slices.Concat(q.node.profile.ClassicArguments, q.node.profile.QuorumArguments, streamArguments)
+func (q *Queue) refuseOthers(args wire.Table, known, others []string) *Error {
 	var refused []string
 	for _, f := range args {
 		if !slices.Contains(known, f.Name) && slices.Contains(others, f.Name) {
@@ -152,6 +151,29 @@ func (q *Queue) refuseProperties(s QueueSpec) *Error {
 		}
 	}
 	return nil
+}
+
+// consumerArguments are those of basic.consume that are checked (rabbit_amqqueue.erl, consume_args).
+var consumerArguments = []argument{
+	{"x-priority", integers, nil},
+	{"x-cancel-on-ha-failover", boolean, nil},
+}
+
+// checkConsumer checks the arguments of basic.consume, and refuses those that are for other types of queues.
+func (q *Queue) checkConsumer(args wire.Table) *Error {
+	p := &q.node.profile
+	known := p.ClassicConsumer
+	if q.Quorum {
+		known = p.QuorumConsumer
+	}
+	for _, a := range consumerArguments {
+		if v, ok := args.Get(a.name); ok && slices.Contains(known, a.name) {
+			if why := a.check(p, v); why != "" {
+				return q.badArgument(a.name, why)
+			}
+		}
+	}
+	return q.refuseOthers(args, known, slices.Concat(p.ClassicConsumer, p.QuorumConsumer, p.StreamConsumer))
 }
 
 // deprecated is what RabbitMQ says of a feature that it does not permit any more (rabbit_deprecated_features.erl).

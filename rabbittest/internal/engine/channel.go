@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"slices"
+
 	"github.com/warren-mq/warren/rabbittest/internal/wire"
 )
 
@@ -86,6 +88,9 @@ func (ch *Channel) Publish(p Publishing) *Error {
 	m := &Message{
 		Exchange: p.Exchange, Key: p.Key, Mandatory: p.Mandatory, Properties: p.Properties, Body: p.Body,
 	}
+	if ch.node.profile.FirstHeader {
+		m.Properties.Headers = firstOfEach(m.Properties.Headers)
+	}
 	if err := m.readRoutes(); err != nil {
 		return err
 	}
@@ -147,8 +152,18 @@ func (ch *Channel) checkUser(p Publishing) *Error {
 	return nil
 }
 
+// firstOfEach is a table without second fields of one name.
+func firstOfEach(t wire.Table) wire.Table {
+	seen := map[string]bool{}
+	return slices.DeleteFunc(slices.Clone(t), func(f wire.Field) bool {
+		again := seen[f.Name]
+		seen[f.Name] = true
+		return again
+	})
+}
+
 func (n *Node) oversize(size, limit int) *Error {
-	if limit == n.profile.MaxMessageSize {
+	if limit == n.profile.LargestMessage {
 		return ChannelFault(wire.PreconditionFailed, "message size %d is larger than max size %d", size, limit)
 	}
 	return ChannelFault(wire.PreconditionFailed, "message size %d is larger than configured max size %d", size, limit)

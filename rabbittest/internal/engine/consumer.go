@@ -32,6 +32,11 @@ type Subscription struct {
 	Arguments        wire.Table
 }
 
+func (s Subscription) priority() int64 {
+	v, _ := s.Arguments.Get("x-priority")
+	return intOf(v)
+}
+
 // Qos limits how many unsettled deliveries a client gets: each consumer that subscribes from now on, or, with global,
 // the channel as a whole. https://www.rabbitmq.com/docs/consumer-prefetch
 func (ch *Channel) Qos(size uint32, count uint16, global bool) *Error {
@@ -61,8 +66,7 @@ func (ch *Channel) Consume(s Subscription) (string, *Error) {
 	if err := q.checkOwner(ch.conn); err != nil {
 		return "", err
 	}
-	priority, err := consumerPriority(q, s.Arguments)
-	if err != nil {
+	if err := q.checkConsumer(s.Arguments); err != nil {
 		return "", err
 	}
 	if q.Quorum && ch.limit > 0 && ch.node.profile.RefusesGlobalQos {
@@ -72,7 +76,7 @@ func (ch *Channel) Consume(s Subscription) (string, *Error) {
 		return "", ChannelFault(wire.AccessRefused, "%s in exclusive use", q)
 	}
 	c := &Consumer{
-		Tag: s.Tag, NoAck: s.NoAck, Exclusive: s.Exclusive && !q.Quorum, Priority: priority, Arguments: s.Arguments,
+		Tag: s.Tag, NoAck: s.NoAck, Exclusive: s.Exclusive && !q.Quorum, Priority: s.priority(), Arguments: s.Arguments,
 		channel: ch, queue: q, prefetch: ch.prefetch,
 	}
 	if c.Tag == "" {
@@ -81,18 +85,6 @@ func (ch *Channel) Consume(s Subscription) (string, *Error) {
 	ch.consumers[c.Tag] = c
 	q.join(c)
 	return c.Tag, nil
-}
-
-func consumerPriority(q *Queue, args wire.Table) (int64, *Error) {
-	value, ok := args.Get("x-priority")
-	if !ok {
-		return 0, nil
-	}
-	priority, ok := integer(value)
-	if !ok {
-		return 0, ChannelFault(wire.PreconditionFailed, "invalid arg 'x-priority' for %s: \"expected integer, got %s\"", q, wire.TypeName(value))
-	}
-	return priority, nil
 }
 
 // Cancel ends a subscription. What the consumer has not settled stays with the channel. A tag that is not known is

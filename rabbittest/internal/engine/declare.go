@@ -29,6 +29,11 @@ func randomName() string {
 	return base64.RawURLEncoding.EncodeToString(b[:])
 }
 
+// oneLine is a name without line feeds and carriage returns, which RabbitMQ takes out (rabbit_channel.erl, strip_cr_lf).
+func oneLine(name string) string {
+	return strings.NewReplacer("\n", "", "\r", "").Replace(name)
+}
+
 // queueName is the name that was given, or that of the last queue declared on the channel.
 func (ch *Channel) queueName(name string) (string, *Error) {
 	if name != "" {
@@ -57,12 +62,16 @@ func (ch *Channel) queue(name string, what Permission) (*Queue, *Error) {
 
 // QueueDeclare declares a queue, or checks that one that is there is the same.
 func (ch *Channel) QueueDeclare(s QueueSpec) (QueueInfo, *Error) {
-	if s.Name == "" {
+	s.Name = oneLine(s.Name)
+	switch {
+	case s.Name == "" && queueType(s.Arguments) == "quorum":
+		return QueueInfo{}, ChannelFault(wire.PreconditionFailed, "Cannot declare a server-named queue for type %s", module(true))
+	case s.Name == "":
 		s.Name = "amq.gen-" + randomName()
-	} else if old := ch.vhost.queues[s.Name]; old != nil {
-		return ch.declareAgain(old, s)
-	} else if strings.HasPrefix(s.Name, "amq.") {
+	case strings.HasPrefix(s.Name, "amq."): // also if it is there
 		return QueueInfo{}, ChannelFault(wire.AccessRefused, "queue name '%s' contains reserved prefix 'amq.*'", s.Name)
+	case ch.vhost.queues[s.Name] != nil:
+		return ch.declareAgain(ch.vhost.queues[s.Name], s)
 	}
 	if err := ch.conn.allow(Configure, "queue", s.Name); err != nil {
 		return QueueInfo{}, err
@@ -120,10 +129,7 @@ func (q *Queue) info() QueueInfo {
 
 // QueueCheck is a passive declare.
 func (ch *Channel) QueueCheck(name string) (QueueInfo, *Error) {
-	name, err := ch.queueName(name)
-	if err != nil {
-		return QueueInfo{}, err
-	}
+	name = oneLine(name) // an empty one does not mean the last queue declared
 	if ch.node.profile.GuardsPassive {
 		if err := ch.conn.allow(Configure, "queue", name); err != nil {
 			return QueueInfo{}, err
@@ -155,7 +161,7 @@ func (ch *Channel) QueuePurge(name string) (int, *Error) {
 
 // QueueDelete deletes a queue, and says how many ready messages went with it. One that is missing is deleted already.
 func (ch *Channel) QueueDelete(name string, ifUnused, ifEmpty bool) (int, *Error) {
-	name, err := ch.queueName(name)
+	name, err := ch.queueName(oneLine(name))
 	if err != nil {
 		return 0, err
 	}
@@ -174,10 +180,10 @@ func (ch *Channel) QueueDelete(name string, ifUnused, ifEmpty bool) (int, *Error
 		return 0, ConnectionFault(wire.NotImplemented, "cannot delete %s. queue.delete operations with if-empty flag set are not supported by quorum queues", q)
 	case ifUnused && q.Quorum:
 		return 0, ConnectionFault(wire.NotImplemented, "cannot delete %s. queue.delete operations with if-unused flag set are not supported by quorum queues", q)
-	case ifUnused && len(q.consumers) > 0:
-		return 0, ChannelFault(wire.PreconditionFailed, "%s in use", q)
 	case ifEmpty && q.Ready() > 0:
 		return 0, ChannelFault(wire.PreconditionFailed, "%s not empty", q)
+	case ifUnused && len(q.consumers) > 0:
+		return 0, ChannelFault(wire.PreconditionFailed, "%s in use", q)
 	}
 	n := q.Ready()
 	q.remove()

@@ -208,7 +208,7 @@ func (ch *Channel) Get(queue string, noAck bool) (d Delivery, left int, ok bool,
 	}
 	if q.Quorum && q.singleActive {
 		return Delivery{}, 0, false, ChannelFault(wire.ResourceLocked,
-			"cannot obtain access to locked %s. basic.get operations are not supported by quorum queues with single active consumer", q)
+			"cannot obtain access to locked %s. basic.get operations are not supported by %s queues with single active consumer", q, ch.node.profile.QuorumInGet)
 	}
 	q.used()
 	q.expire()

@@ -50,6 +50,14 @@ func number(v any) (*big.Float, bool) {
 	return nil, false
 }
 
+func float(v any) bool {
+	switch v.(type) {
+	case float32, float64:
+		return true
+	}
+	return false
+}
+
 // sameValue compares as Erlang's == does: numbers by value.
 func sameValue(a, b any) bool {
 	x, ok := number(a)

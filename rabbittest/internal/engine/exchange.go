@@ -71,7 +71,11 @@ func newVHost(n *Node, name string) *vhost {
 		{Name: "amq.match", Type: "headers"},
 		{Name: "amq.rabbitmq.trace", Type: "topic", Internal: true},
 		{Name: "amq.topic", Type: "topic"},
+		{Name: "amq.rabbitmq.log", Type: "topic", Internal: true},
 	} {
+		if x.Name == "amq.rabbitmq.log" && !n.profile.LogExchange {
+			continue
+		}
 		x.Durable, x.vhost = true, v
 		v.exchanges[x.Name] = &x
 	}
@@ -107,6 +111,7 @@ func onDefaultExchange() *Error {
 // ExchangeDeclare declares an exchange, or checks one that is there.
 func (ch *Channel) ExchangeDeclare(s ExchangeSpec) *Error {
 	v := ch.vhost
+	s.Name = oneLine(s.Name)
 	if err := ch.checkExchangeType(s.Type); err != nil {
 		return err
 	}
@@ -144,6 +149,7 @@ func (ch *Channel) ExchangeDeclare(s ExchangeSpec) *Error {
 
 // ExchangeCheck is a passive declare: it looks whether the exchange exists.
 func (ch *Channel) ExchangeCheck(name string) *Error {
+	name = oneLine(name)
 	if name == "" {
 		return onDefaultExchange()
 	}
@@ -158,11 +164,16 @@ func (ch *Channel) checkExchangeType(kind string) *Error {
 	case "direct", "fanout", "topic", "headers":
 		return nil
 	}
-	// RabbitMQ says "invalid" where the name is known to it as that of something else.
-	if ch.node.profile.UnknownTypeCloses {
-		return ConnectionFault(wire.CommandInvalid, "unknown exchange type '%s'", kind)
+	// RabbitMQ says "invalid" where it knows the name as that of something else (as an Erlang atom): of these, the
+	// empty one alone is known here.
+	what := "unknown"
+	if kind == "" {
+		what = "invalid"
 	}
-	return ChannelFault(wire.PreconditionFailed, "unknown exchange type '%s'", kind)
+	if ch.node.profile.UnknownTypeCloses {
+		return ConnectionFault(wire.CommandInvalid, "%s exchange type '%s'", what, kind)
+	}
+	return ChannelFault(wire.PreconditionFailed, "%s exchange type '%s'", what, kind)
 }
 
 // equivalent refuses to declare the exchange again as another one.
@@ -182,6 +193,7 @@ func (x *exchange) equivalent(s ExchangeSpec) *Error {
 
 // ExchangeDelete deletes an exchange and its bindings. One that is missing is deleted already.
 func (ch *Channel) ExchangeDelete(name string, ifUnused bool) *Error {
+	name = oneLine(name)
 	if name == "" {
 		return onDefaultExchange()
 	}
@@ -219,12 +231,23 @@ type Binding struct {
 
 // Bind adds a route. One that is there already stays as it is.
 func (ch *Channel) Bind(b Binding) *Error {
-	x, to, err := ch.ends(b)
-	if err != nil {
+	if err := ch.mayConnect(&b); err != nil {
 		return err
 	}
-	if x.Type == "headers" {
-		if err := checkMatch(b.Arguments); err != nil {
+	x, to := ch.ends(b)
+	switch {
+	case x == nil:
+		return ch.vhost.noExchange(b.Source)
+	case b.ToQueue && to.queue == nil:
+		return ch.vhost.noQueue(b.To)
+	case !b.ToQueue && to.exchange == nil:
+		return ch.vhost.noExchange(b.To)
+	}
+	if err := x.checkBinding(b); err != nil {
+		return err
+	}
+	if to.queue != nil {
+		if err := to.queue.checkOwner(ch.conn); err != nil {
 			return err
 		}
 	}
@@ -235,59 +258,81 @@ func (ch *Channel) Bind(b Binding) *Error {
 	return nil
 }
 
-// Unbind removes a route. One that is missing is removed already.
+// Unbind removes a route. One that is missing is removed already, also if its ends are missing too.
 func (ch *Channel) Unbind(b Binding) *Error {
-	x, to, err := ch.ends(b)
-	if err != nil {
+	if err := ch.mayConnect(&b); err != nil {
 		return err
 	}
-	if at := x.find(to, b); at >= 0 {
-		x.bindings = slices.Delete(x.bindings, at, at+1)
-		x.unbound()
+	x, to := ch.ends(b)
+	if x == nil {
+		return nil
 	}
+	at := x.find(to, b)
+	if at < 0 {
+		return nil
+	}
+	if to.queue != nil {
+		if err := to.queue.checkOwner(ch.conn); err != nil {
+			return err
+		}
+	}
+	x.bindings = slices.Delete(x.bindings, at, at+1)
+	x.unbound()
 	return nil
 }
 
-// ends finds the two ends of a binding, and checks that the user may connect them.
-func (ch *Channel) ends(b Binding) (*exchange, node, *Error) {
-	var to node
-	name := b.To
-	if b.ToQueue {
-		var err *Error
-		if name, err = ch.queueName(b.To); err != nil {
-			return nil, to, err
-		}
-	}
+// mayConnect checks that the user may connect the two ends of a binding, and completes it: where the queue is left
+// out, it is the last one that was declared, and so is the key if it is left out too.
+func (ch *Channel) mayConnect(b *Binding) *Error {
+	b.Source, b.To = oneLine(b.Source), oneLine(b.To)
 	kind := "exchange"
 	if b.ToQueue {
 		kind = "queue"
-	} else if name == "" {
-		return nil, to, onDefaultExchange()
+		name, err := ch.queueName(b.To)
+		if err != nil {
+			return err
+		}
+		if b.To == "" && b.Key == "" {
+			b.Key = name
+		}
+		b.To = name
+	} else if b.To == "" {
+		return onDefaultExchange()
 	}
-	if err := ch.conn.allow(Write, kind, name); err != nil {
-		return nil, to, err
+	if err := ch.conn.allow(Write, kind, b.To); err != nil {
+		return err
 	}
 	if b.Source == "" {
-		return nil, to, onDefaultExchange()
+		return onDefaultExchange()
 	}
-	if err := ch.conn.allow(Read, "exchange", b.Source); err != nil {
-		return nil, to, err
-	}
+	return ch.conn.allow(Read, "exchange", b.Source)
+}
+
+// ends finds the two ends of a binding, as far as they exist.
+func (ch *Channel) ends(b Binding) (*exchange, node) {
 	if b.ToQueue {
-		if to.queue = ch.vhost.queues[name]; to.queue == nil {
-			return nil, to, ch.vhost.noQueue(name)
-		}
-		if err := to.queue.checkOwner(ch.conn); err != nil {
-			return nil, to, err
-		}
-	} else if to.exchange = ch.vhost.exchanges[name]; to.exchange == nil {
-		return nil, to, ch.vhost.noExchange(name)
+		return ch.vhost.exchanges[b.Source], queueNode(ch.vhost.queues[b.To])
 	}
-	x := ch.vhost.exchanges[b.Source]
-	if x == nil {
-		return nil, to, ch.vhost.noExchange(b.Source)
+	return ch.vhost.exchanges[b.Source], exchangeNode(ch.vhost.exchanges[b.To])
+}
+
+// checkBinding refuses a binding that means nothing to this type of exchange.
+func (x *exchange) checkBinding(b Binding) *Error {
+	switch x.Type {
+	case "headers":
+		return checkMatch(b.Arguments)
+	case "topic":
+		hashes := 0
+		for _, word := range words(b.Key) {
+			if word == "#" {
+				hashes++
+			}
+		}
+		if most := x.vhost.node.profile.MostHashes; most > 0 && hashes > most {
+			return ChannelFault(wire.PreconditionFailed, "Topic binding key '%s' uses %d '#' wildcards, at most %d are allowed", b.Key, hashes, most)
+		}
 	}
-	return x, to, nil
+	return nil
 }
 
 func (x *exchange) find(to node, b Binding) int {

@@ -74,6 +74,10 @@ type Profile struct {
 	// ClassicArguments and QuorumArguments are the arguments of queue.declare that each type knows, in the order in
 	// which they are compared (capabilities() of rabbit_classic_queue.erl and rabbit_quorum_queue.erl).
 	ClassicArguments, QuorumArguments []string
+	// ClassicConsumer, QuorumConsumer and StreamConsumer are the same of basic.consume.
+	ClassicConsumer, QuorumConsumer, StreamConsumer []string
+	// QuorumInGet is how a refusal of basic.get calls the type.
+	QuorumInGet string
 	// EmptyTypeIsDefault: an empty x-queue-type is none.
 	EmptyTypeIsDefault bool
 	// IgnoresQueueMode: x-queue-mode may have any value.
@@ -82,6 +86,16 @@ type Profile struct {
 	QueueVersion1 bool
 	// RefusesMasterLocator: x-queue-master-locator ends the connection.
 	RefusesMasterLocator bool
+	// MostHashes is how many # a topic may be bound with; 0 for any number.
+	MostHashes int
+	// LogExchange: amq.rabbitmq.log is there, though nothing is published to it by default.
+	LogExchange bool
+	// FirstHeader: of two headers of one name, the first is kept.
+	FirstHeader bool
+	// StrictNumbers: in a headers exchange, a float is no integer.
+	StrictNumbers bool
+	// LargestMessage is what the limit of a body can be set to, in bytes. A refusal says if it was set to less.
+	LargestMessage int
 	// MaxMessageSize is the default limit of a body, in bytes.
 	MaxMessageSize int
 
@@ -125,6 +139,7 @@ func (p *Profile) argumentsOf(quorum bool) []string {
 var profiles = []Profile{
 	{
 		Version:            "3.10.8",
+		QuorumInGet:        "quorum",
 		TrustsDeaths:       true,
 		UserFirst:          true,
 		ReversesDeaths:     true,
@@ -133,6 +148,9 @@ var profiles = []Profile{
 		ClassicArguments:   classicArguments,
 		QuorumArguments:    quorumArguments,
 		QueueVersion1:      true,
+		ClassicConsumer:    []string{"x-cancel-on-ha-failover", "x-priority", "x-credit"},
+		QuorumConsumer:     []string{"x-priority", "x-credit"},
+		StreamConsumer:     []string{"x-stream-offset", "x-credit"},
 		ChecksDeliveryMode: true,
 		DropsCC:            true,
 		DeliveryLimit:      -1,
@@ -141,16 +159,23 @@ var profiles = []Profile{
 		RefusesGlobalQos:   true,
 		UnknownTypeCloses:  true,
 		MaxMessageSize:     128 << 20,
+		LargestMessage:     128 << 20,
 		Mechanisms:         "AMQPLAIN PLAIN",
 		ProtocolHeader:     "AMQP\x00\x00\x09\x01",
 		FrameMin:           4096,
 	},
 	{
 		Version:            "4.0.5",
+		QuorumInGet:        "quorum",
 		LastDeath:          true,
+		FirstHeader:        true,
+		StrictNumbers:      true,
 		ClassicArguments:   slices.Concat(classicArguments, []string{"x-queue-leader-locator"}),
 		QuorumArguments:    quorumArguments,
 		QueueVersion1:      true,
+		ClassicConsumer:    []string{"x-priority"},
+		QuorumConsumer:     []string{"x-priority"},
+		StreamConsumer:     []string{"x-stream-offset", "x-stream-filter", "x-stream-match-unfiltered"},
 		DeliveryLimit:      20,
 		KeepsFailures:      true,
 		PriorityTakesOver:  true,
@@ -160,13 +185,19 @@ var profiles = []Profile{
 		DefaultsToClassic:  true,
 		NamesAccess:        true,
 		MaxMessageSize:     16 << 20,
+		LargestMessage:     ContentMax,
 		Mechanisms:         "PLAIN AMQPLAIN ANONYMOUS",
 		ProtocolHeader:     "AMQP\x03\x01\x00\x00", // it prefers AMQP 1.0
 		FrameMin:           4096,
 	},
 	{
 		Version:            "4.3.6",
+		QuorumInGet:        `<<"quorum">>`,
 		LastDeath:          true,
+		MostHashes:         2,
+		LogExchange:        true,
+		FirstHeader:        true,
+		StrictNumbers:      true,
 		KeepsFailures:      true,
 		ClassicFailures:    true,
 		RejectIsFailure:    true,
@@ -181,6 +212,9 @@ var profiles = []Profile{
 			"x-delayed-retry-type", "x-delayed-retry-min", "x-delayed-retry-max",
 		}),
 		EmptyTypeIsDefault:   true,
+		ClassicConsumer:      []string{"x-priority"},
+		QuorumConsumer:       []string{"x-priority", "x-consumer-timeout"},
+		StreamConsumer:       []string{"x-stream-offset", "x-stream-filter", "x-stream-match-unfiltered"},
 		IgnoresQueueMode:     true,
 		RefusesMasterLocator: true,
 		QuorumLevels:         32,

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -80,7 +81,7 @@ func (x *exchange) matches(b *binding, by *criteria) bool {
 	case "fanout":
 		return true
 	case "headers":
-		return headersMatch(b.args, by.headers)
+		return headersMatch(b.args, by.headers, x.vhost.node.profile.StrictNumbers)
 	case "topic":
 		return slices.ContainsFunc(by.words(), func(key []string) bool { return wordsMatch(b.words, key) })
 	}
@@ -132,18 +133,33 @@ func checkMatch(args wire.Table) *Error {
 	}
 	name, ok := value.(string)
 	if !ok {
-		return ChannelFault(wire.PreconditionFailed, "Invalid x-match field type %s; expected longstr", wire.TypeName(value))
+		return ChannelFault(wire.PreconditionFailed, "Invalid x-match field type %s (value %s); expected longstr", wire.TypeName(value), term(value))
 	}
 	switch name {
 	case "all", "any", "all-with-x", "any-with-x":
 		return nil
 	}
-	return ChannelFault(wire.PreconditionFailed, "Invalid x-match field value <<\"%s\">>; expected all, any, all-with-x, or any-with-x", name)
+	return ChannelFault(wire.PreconditionFailed, "Invalid x-match field value %s; expected all, any, all-with-x, or any-with-x", term(wire.Binary(name)))
 }
 
-// headersMatch compares by value whatever the type; a void value asks only that the header is there.
+// term is a value as Erlang prints it, as far as it is simple.
+func term(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return "undefined"
+	case wire.Binary:
+		if len(v) == 0 {
+			return "<<>>"
+		}
+		return fmt.Sprintf("<<%q>>", string(v))
+	}
+	return fmt.Sprint(v)
+}
+
+// headersMatch compares by value whatever the type, but for floats and integers if strict. A void value asks only that
+// the header is there.
 // https://www.rabbitmq.com/tutorials/amqp-concepts#exchange-headers
-func headersMatch(args, headers wire.Table) bool {
+func headersMatch(args, headers wire.Table, strict bool) bool {
 	mode := text(args, "x-match")
 	anyMode := strings.HasPrefix(mode, "any")
 	withX := strings.HasSuffix(mode, "-with-x")
@@ -152,7 +168,7 @@ func headersMatch(args, headers wire.Table) bool {
 			continue
 		}
 		value, ok := headers.Get(f.Name)
-		matches := ok && (f.Value == nil || sameValue(f.Value, value))
+		matches := ok && (f.Value == nil || sameValue(f.Value, value) && (!strict || float(f.Value) == float(value)))
 		if matches == anyMode {
 			return anyMode
 		}

@@ -87,7 +87,7 @@ func (c *coder) short(v *string) {
 }
 
 // shortstr is a short string in a method. RabbitMQ wants those to be UTF-8,
-// other than those in tables and properties.
+// other than those in tables, properties, and basic.publish.
 func (c *coder) shortstr(v *string) {
 	c.short(v)
 	if !c.writing && !utf8.ValidString(*v) {

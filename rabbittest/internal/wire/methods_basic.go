@@ -183,8 +183,8 @@ func (m *BasicCancelOk) fields(c *coder) {
 func (*BasicPublish) spec() *spec { return basicPublishSpec }
 func (m *BasicPublish) fields(c *coder) {
 	c.reservedUint16()
-	c.shortstr(&m.Exchange)
-	c.shortstr(&m.RoutingKey)
+	c.short(&m.Exchange) // RabbitMQ saves the time to look at these
+	c.short(&m.RoutingKey)
 	c.bits(&m.Mandatory, &m.Immediate)
 }
 
