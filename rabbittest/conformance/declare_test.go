@@ -189,6 +189,15 @@ var declaring = section{"declare a queue", []row{
 		},
 	},
 	{
+		name: "an error that is too long for its frame, which a name of 255 bytes makes", want: "channel 404 NOT_FOUND - no queue 'nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn...",
+		run: func(e *env) string {
+			return e.try(func(ch *channel) error {
+				_, err := ch.QueueDeclarePassive(e.name(strings.Repeat("n", 255-len(e.name("")))), false, false, false, false, nil)
+				return err
+			})
+		},
+	},
+	{
 		name: "with a name that is not UTF-8", want: `connection.close 501 "FRAME_ERROR - Malformed UTF-8 in shortstr" 0 0; end`,
 		run: func(e *env) string {
 			r := e.raw()
@@ -277,8 +286,8 @@ var typed = section{"declare a classic queue", []row{
 	{name: "a bad argument, and it exists", want: "channel 406 PRECONDITION_FAILED - inequivalent arg 'x-message-ttl' for queue 'q' in vhost '/': received the value '-1' of type 'signedint' but current is none", run: twice(durable, nil, durable, arguments("x-message-ttl", int32(-1)))},
 }}
 
-// others is what quorum queues and streams refuse, and what they accept.
-var others = section{"declare a quorum queue or a stream", []row{
+// others is what quorum queues refuse, and what they accept. rabbittest has no streams.
+var others = section{"declare a quorum queue", []row{
 	{name: "quorum", want: "no error", run: once(durable, quorum())},
 	{name: "quorum, not durable", want: "channel 406 PRECONDITION_FAILED - invalid property 'non-durable' for queue 'q' in vhost '/'", run: once(none, quorum())},
 	{name: "quorum, exclusive", want: "channel 406 PRECONDITION_FAILED - invalid property 'exclusive-owner' for queue 'q' in vhost '/'", run: once(durable|exclusive, quorum())},
@@ -326,13 +335,4 @@ var others = section{"declare a quorum queue or a stream", []row{
 	{name: "quorum, x-delayed-retry-max below the minimum", want: "no error", run: once(durable, quorum("x-delayed-retry-type", "all", "x-delayed-retry-min", int32(100), "x-delayed-retry-max", int32(50)))},
 	{name: "quorum, an argument that does not exist", want: "no error", run: once(durable, quorum("x-foo", "bar"))},
 	{name: "quorum, an argument without x-", want: "no error", run: once(durable, quorum("foo", "bar"))},
-	{name: "stream", want: "no error", run: once(durable, stream())},
-	{name: "stream, not durable", want: "channel 406 PRECONDITION_FAILED - invalid property 'non-durable' for queue 'q' in vhost '/'", run: once(none, stream())},
-	{name: "stream, exclusive", want: "channel 406 PRECONDITION_FAILED - invalid property 'exclusive-owner' for queue 'q' in vhost '/'", run: once(durable|exclusive, stream())},
-	{name: "stream, auto-delete", want: "channel 406 PRECONDITION_FAILED - invalid property 'auto-delete' for queue 'q' in vhost '/'", run: once(durable|autoDelete, stream())},
-	{name: "stream, x-message-ttl", want: "channel 406 PRECONDITION_FAILED - invalid arg 'x-message-ttl' for queue 'q' in vhost '/' of queue type rabbit_stream_queue", run: once(durable, stream("x-message-ttl", int32(1)))},
-	{name: "stream, x-dead-letter-exchange", want: "channel 406 PRECONDITION_FAILED - invalid arg 'x-dead-letter-exchange' for queue 'q' in vhost '/' of queue type rabbit_stream_queue", run: once(durable, stream("x-dead-letter-exchange", ""))},
-	{name: "stream, x-max-length", want: "channel 406 PRECONDITION_FAILED - invalid arg 'x-max-length' for queue 'q' in vhost '/' of queue type rabbit_stream_queue", run: once(durable, stream("x-max-length", int32(1)))},
-	{name: "stream, x-max-age as a number", want: "channel 406 PRECONDITION_FAILED - invalid arg 'x-max-age' for queue 'q' in vhost '/': {unacceptable_type,signedint}", run: once(durable, stream("x-max-age", int32(1)))},
-	{name: "stream, x-overflow", want: "channel 406 PRECONDITION_FAILED - invalid arg 'x-overflow' for queue 'q' in vhost '/' of queue type rabbit_stream_queue", run: once(durable, stream("x-overflow", "drop-head"))},
 }}
