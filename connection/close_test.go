@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -99,28 +100,31 @@ func TestCloseIsBoundedWhileTheBrokerIsSilent(t *testing.T) {
 		"at a first step": {quiet: startOk},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			c := create(t, f.listen(t), quick())
-			_ = c.Connect(after(t, 100*time.Millisecond))
-			var wg sync.WaitGroup
-			wg.Go(func() {
-				within(t, 5*time.Second, "Close", func() {
-					err := c.Close(after(t, time.Second))
-					if f.quiet == connectionBye && !errors.Is(err, context.DeadlineExceeded) {
-						t.Errorf("Close says %v", err)
-					}
+			synctest.Test(t, func(t *testing.T) {
+				cfg := quick()
+				cfg.Dial = f.inMemory(t)
+				c := create(t, "amqp://broker/", cfg)
+				_ = c.Connect(after(t, 100*time.Millisecond))
+				var wg sync.WaitGroup
+				wg.Go(func() {
+					within(t, 5*time.Second, "Close", func() {
+						err := c.Close(after(t, time.Second))
+						if f.quiet == connectionBye && !errors.Is(err, context.DeadlineExceeded) {
+							t.Errorf("Close says %v", err)
+						}
+					})
 				})
+				if f.quiet == connectionBye {
+					until(t, "the first Close to begin", func() bool { return c.Health() != nil })
+					within(t, 500*time.Millisecond, "the second Close", func() {
+						if err := c.Close(after(t, 10*time.Millisecond)); !errors.Is(err, context.DeadlineExceeded) {
+							t.Errorf("the second Close says %v", err)
+						}
+					})
+				}
+				wg.Wait()
+				must(t, c.Close(t.Context())) // it is closed by now
 			})
-			if f.quiet == connectionBye {
-				until(t, "the first Close to begin", func() bool { return c.Health() != nil })
-				within(t, 500*time.Millisecond, "the second Close", func() {
-					if err := c.Close(after(t, 10*time.Millisecond)); !errors.Is(err, context.DeadlineExceeded) {
-						t.Errorf("the second Close says %v", err)
-					}
-				})
-			}
-			wg.Wait()
-			must(t, c.Close(t.Context())) // it is closed by now
 		})
 	}
 }

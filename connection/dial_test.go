@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/warren-mq/warren/connection"
@@ -81,108 +82,105 @@ func TestTheNextAddressComesAfterALoss(t *testing.T) {
 }
 
 func TestAClosedPortIsNotDialledInALoop(t *testing.T) {
-	network := new(network)
-	cfg := connection.Config{
-		MinRedial: 40 * time.Millisecond, MaxRedial: 80 * time.Millisecond,
-		Dial: network.dial, Monitor: monitoring.Discard{},
-	}
-	c := create(t, "amqp://"+closedPort(t)+"/", cfg)
-	err := c.Connect(after(t, time.Second))
-	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "connection refused") {
-		t.Errorf("Connect says %v", err)
-	}
-	// 20 to 40 ms, and then 40 to 80 ms each.
-	if n := network.count(); n < 5 || n > 27 {
-		t.Errorf("dialled %d times in a second", n)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		network := new(network)
+		cfg := connection.Config{
+			MinRedial: 40 * time.Millisecond, MaxRedial: 80 * time.Millisecond,
+			Dial: network.dial, Monitor: monitoring.Discard{},
+		}
+		c := create(t, "amqp://"+closedPort(t)+"/", cfg)
+		err := c.Connect(after(t, time.Second))
+		if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "connection refused") {
+			t.Errorf("Connect says %v", err)
+		}
+		// 20 to 40 ms, and then 40 to 80 ms each.
+		if n := network.count(); n < 5 || n > 27 {
+			t.Errorf("dialled %d times in a second", n)
+		}
+	})
 }
 
 // The same where the port is open and nobody takes us in.
 func TestAHangUpIsNotDialledInALoop(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		for conn, err := l.Accept(); err == nil; conn, err = l.Accept() {
-			_ = conn.Close()
+	synctest.Test(t, func(t *testing.T) {
+		hangUp := func(context.Context, string, string) (net.Conn, error) {
+			client, server := net.Pipe()
+			_ = server.Close()
+			return client, nil
+		}
+		network := &network{broker: brokers.Broker{Dial: hangUp}}
+		cfg := connection.Config{
+			MinRedial: 40 * time.Millisecond, MaxRedial: 80 * time.Millisecond,
+			Dial: network.dial, Monitor: monitoring.Discard{},
+		}
+		c := create(t, "amqp://broker/", cfg)
+		var refused *connection.RefusedError
+		if err := c.Connect(after(t, time.Second)); !errors.Is(err, context.DeadlineExceeded) || errors.As(err, &refused) {
+			t.Errorf("Connect says %v", err)
+		}
+		if n := network.count(); n < 5 || n > 27 {
+			t.Errorf("dialled %d times in a second", n)
 		}
 	})
-	t.Cleanup(wg.Wait)
-	t.Cleanup(func() { _ = l.Close() })
-	network := new(network)
-	cfg := connection.Config{
-		MinRedial: 40 * time.Millisecond, MaxRedial: 80 * time.Millisecond,
-		Dial: network.dial, Monitor: monitoring.Discard{},
-	}
-	c := create(t, "amqp://"+l.Addr().String()+"/", cfg)
-	var refused *connection.RefusedError
-	if err := c.Connect(after(t, time.Second)); !errors.Is(err, context.DeadlineExceeded) || errors.As(err, &refused) {
-		t.Errorf("Connect says %v", err)
-	}
-	if n := network.count(); n < 5 || n > 27 {
-		t.Errorf("dialled %d times in a second", n)
-	}
 }
 
 // A broker that never answers, at any step of the handshake, costs DialTimeout
 // and no more, and is not taken for one that refuses.
 func TestDialTimeout(t *testing.T) {
-	silent, err := net.Listen("tcp", "127.0.0.1:0") // the kernel takes the connection, and nobody reads
-	must(t, err)
-	t.Cleanup(func() { _ = silent.Close() })
-	urls := map[string]string{"from the start": "amqp://" + silent.Addr().String() + "/"}
-	for name, method := range map[string][2]uint16{
-		"after start-ok": startOk, "after open": connectionOpen, "after channel.open": channelOpen,
-		"after channel.close": channelClose,
+	for name, f := range map[string]*fake{
+		"from the start": {silent: true},
+		"after start-ok": {quiet: startOk}, "after open": {quiet: connectionOpen},
+		"after channel.open": {quiet: channelOpen}, "after channel.close": {quiet: channelClose},
 	} {
-		urls[name] = (&fake{quiet: method}).listen(t)
-	}
-	for name, url := range urls {
 		for _, kind := range []string{"Config", "URL"} {
 			t.Run(name+", of "+kind, func(t *testing.T) {
-				t.Parallel()
-				diary := newDiary()
-				cfg := quick()
-				cfg.Monitor = diary
-				url := url
-				if kind == "URL" {
-					url += "?connection_timeout=100"
-				} else {
-					cfg.DialTimeout = 100 * time.Millisecond
-				}
-				c := create(t, url, cfg)
-				err := c.Connect(after(t, time.Second))
-				var refused *connection.RefusedError
-				if !errors.Is(err, context.DeadlineExceeded) || errors.As(err, &refused) {
-					t.Errorf("Connect says %v", err)
-				}
-				all := told[monitoring.DialFailed](diary)
-				if len(all) < 2 || len(all) > 10 {
-					t.Errorf("%d dials failed in a second", len(all))
-				}
-				for _, e := range all {
-					if e.Refused || !strings.Contains(e.Err.Error(), "the broker does not answer") {
-						t.Errorf("told %+v", e)
-					}
-				}
-				within(t, 5*time.Second, "Close", func() { must(t, c.Close(t.Context())) })
+				synctest.Test(t, func(t *testing.T) { testDialTimeout(t, f, kind == "URL") })
 			})
 		}
 	}
 }
 
+func testDialTimeout(t *testing.T, f *fake, inURL bool) {
+	diary := newDiary()
+	cfg := quick()
+	cfg.Monitor = diary
+	cfg.Dial = f.inMemory(t)
+	url := "amqp://broker/"
+	if inURL {
+		url += "?connection_timeout=100"
+	} else {
+		cfg.DialTimeout = 100 * time.Millisecond
+	}
+	c := create(t, url, cfg)
+	err := c.Connect(after(t, time.Second))
+	var refused *connection.RefusedError
+	if !errors.Is(err, context.DeadlineExceeded) || errors.As(err, &refused) {
+		t.Errorf("Connect says %v", err)
+	}
+	all := told[monitoring.DialFailed](diary)
+	if len(all) < 2 || len(all) > 10 {
+		t.Errorf("%d dials failed in a second", len(all))
+	}
+	for _, e := range all {
+		if e.Refused || !strings.Contains(e.Err.Error(), "the broker does not answer") {
+			t.Errorf("told %+v", e)
+		}
+	}
+	within(t, 5*time.Second, "Close", func() { must(t, c.Close(t.Context())) })
+}
+
 // The client takes every end of the handshake for a refusal, also when its own
 // read deadline of one and a half heartbeats has ended it.
 func TestASilentHandshakeIsNoRefusal(t *testing.T) {
-	t.Parallel()
 	for _, method := range [][2]uint16{tuneOk, connectionOpen} {
-		t.Run("", func(t *testing.T) {
-			t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
 			diary := newDiary()
+			f := &fake{quiet: method, heartbeat: 1}
 			cfg := quick()
 			cfg.Monitor = diary
 			cfg.Heartbeat = time.Second
-			c := create(t, (&fake{quiet: method, heartbeat: 1}).listen(t), cfg)
+			cfg.Dial = f.inMemory(t)
+			c := create(t, "amqp://broker/", cfg)
 			err := c.Connect(after(t, 5*time.Second))
 			var refused *connection.RefusedError
 			if errors.As(err, &refused) {

@@ -1,6 +1,7 @@
 package connection_test
 
 import (
+	"context"
 	"encoding/binary"
 	"io"
 	"net"
@@ -14,6 +15,7 @@ type fake struct {
 	mechanisms string // that it offers; empty means PLAIN
 	heartbeat  uint16 // that it suggests; 0 means 60
 
+	silent bool // it never says a word
 	// quiet is the method ("class.method" as two numbers) instead of whose answer
 	// there is silence.
 	quiet [2]uint16
@@ -77,8 +79,28 @@ func (f *fake) listen(tb testing.TB) string {
 	return "amqp://user:secret@" + l.Addr().String() + "/"
 }
 
+// inMemory serves until the test ends, and returns what dials it, for bubbles. A
+// write waits here until the other side reads.
+func (f *fake) inMemory(tb testing.TB) func(context.Context, string, string) (net.Conn, error) {
+	tb.Helper()
+	var wg sync.WaitGroup
+	tb.Cleanup(wg.Wait) // the Connection was made later, and is closed before
+	return func(context.Context, string, string) (net.Conn, error) {
+		client, server := net.Pipe()
+		wg.Go(func() {
+			f.serve(server)
+			_ = server.Close()
+		})
+		return client, nil
+	}
+}
+
 func (f *fake) serve(conn net.Conn) {
 	if _, err := io.ReadFull(conn, make([]byte, 8)); err != nil { // AMQP 0 0 9 1
+		return
+	}
+	if f.silent {
+		_, _ = io.Copy(io.Discard, conn)
 		return
 	}
 	mechanisms := f.mechanisms
