@@ -41,7 +41,7 @@ var arguments = []argument{
 	{"x-single-active-consumer", boolean, func(s *settings, v any) { s.singleActive = v.(bool) }},
 	{"x-quorum-initial-group-size", positive, nil},
 	{"x-queue-leader-locator", oneOf("invalid_queue_locator_arg", "client-local", "balanced", "random", "least-leaders", "min-masters"), nil},
-	{"x-consumer-timeout", integers, nil},
+	{"x-consumer-timeout", integers, func(s *settings, v any) { s.consumerTimeout = milliseconds(max(0, intOf(v))) }},
 	{"x-delivery-limit", nil, func(s *settings, v any) {
 		if n, ok := integer(v); ok {
 			s.deliveryLimit, s.limited = n, true

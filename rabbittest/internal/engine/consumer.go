@@ -20,7 +20,8 @@ type Consumer struct {
 
 	channel  *Channel
 	queue    *Queue
-	prefetch int // 0: as many as there are
+	prefetch int           // 0: as many as there are
+	timeout  time.Duration // for an acknowledgement, instead of the queue's; 0: none of its own
 	unacked  int
 	gone     bool
 }
@@ -77,7 +78,7 @@ func (ch *Channel) Consume(s Subscription) (string, *Error) {
 	}
 	c := &Consumer{
 		Tag: s.Tag, NoAck: s.NoAck, Exclusive: s.Exclusive && !q.Quorum, Priority: s.priority(), Arguments: s.Arguments,
-		channel: ch, queue: q, prefetch: ch.prefetch,
+		channel: ch, queue: q, prefetch: ch.prefetch, timeout: timeoutOf(s.Arguments),
 	}
 	if c.Tag == "" {
 		c.Tag = "amq.ctag-" + randomName()
@@ -105,6 +106,9 @@ func (c *Consumer) leave() {
 		return
 	}
 	c.gone = true
+	if c.unacked > 0 {
+		c.queue.holders++
+	}
 	delete(c.channel.consumers, c.Tag)
 	c.queue.part(c)
 }
@@ -131,61 +135,6 @@ func (c *Consumer) hasRoom() bool {
 
 func (c *Consumer) deliver(e *entry) {
 	c.channel.peer.Deliver(c.Tag, c.channel.hand(c.queue, e, c, c.NoAck))
-}
-
-// watch sees to it that a consumer does not keep a delivery for too long, where that is limited.
-// https://www.rabbitmq.com/docs/consumers#acknowledgement-timeout
-func (ch *Channel) watch(d *delivery) {
-	if ch.node.cfg.ConsumerTimeout == 0 || ch.timeoutTimer != nil || ch.node.profile.TimeoutCancels && !d.queue.Quorum {
-		return
-	}
-	ch.timeoutTimer = ch.node.At(d.since.Add(ch.node.cfg.ConsumerTimeout), ch.checkTimeout)
-}
-
-func (ch *Channel) checkTimeout() {
-	ch.timeoutTimer = nil
-	limit := ch.node.cfg.ConsumerTimeout
-	cancels := ch.node.profile.TimeoutCancels
-	var late []*Consumer
-	for _, d := range ch.deliveries.list {
-		switch {
-		case d.consumer == nil || d.lost || cancels && !d.queue.Quorum:
-		case time.Since(d.since) < limit:
-			if ch.timeoutTimer == nil {
-				ch.timeoutTimer = ch.node.At(d.since.Add(limit), ch.checkTimeout)
-			}
-		case !cancels:
-			ch.fail(ch.timedOut(limit.Milliseconds()))
-			return
-		case d.consumer.gone: // by the client's wish: there is nothing left to cancel
-			ch.fail(ch.timedOut(-1))
-			return
-		case !slices.Contains(late, d.consumer):
-			late = append(late, d.consumer)
-		}
-	}
-	for _, c := range late {
-		c.timeOut()
-	}
-}
-
-func (ch *Channel) timedOut(milliseconds int64) *Error {
-	return ChannelFault(wire.PreconditionFailed, "delivery acknowledgement on channel %d timed out. Timeout value used: %d ms. "+
-		"This timeout value can be configured, see consumers doc guide to learn more", ch.Number, milliseconds)
-}
-
-// timeOut cancels a consumer and takes back what it has; a later ack of that does nothing.
-func (c *Consumer) timeOut() {
-	var back []*entry
-	for _, d := range c.channel.deliveries.list {
-		if d.consumer == c && !d.lost {
-			d.lost = true
-			back = append(back, d.entry)
-		}
-	}
-	c.dismiss()
-	c.queue.unacked -= len(back)
-	c.queue.takeBack(back, timedOut)
 }
 
 // String names the consumer for people.

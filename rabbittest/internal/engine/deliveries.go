@@ -174,7 +174,9 @@ func (ch *Channel) giveBack(list []*delivery, why cause) {
 // release gives the consumer and the channel room for another delivery.
 func (ch *Channel) release(d *delivery) {
 	if c := d.consumer; c != nil {
-		c.unacked--
+		if c.unacked--; c.unacked == 0 && c.gone {
+			d.queue.holders--
+		}
 		ch.limited--
 		if ch.limit > 0 { // it may have held back any of them
 			for _, other := range ch.consumers {
@@ -184,7 +186,7 @@ func (ch *Channel) release(d *delivery) {
 		d.queue.activate()
 		ch.node.touch(d.queue)
 	} else {
-		d.queue.gets--
+		d.queue.holders--
 	}
 }
 
@@ -240,9 +242,9 @@ func (ch *Channel) hand(q *Queue, e *entry, c *Consumer, noAck bool) Delivery {
 	if c != nil {
 		c.unacked++
 		ch.limited++
-		ch.watch(held)
 	} else {
-		q.gets++
+		q.holders++
 	}
+	ch.watch(held)
 	return d
 }

@@ -34,7 +34,7 @@ type Queue struct {
 	consumers []*Consumer // by priority, the highest first; those of one priority in the order of their turn
 	active    *Consumer   // the single active one
 	asleep    bool        // nothing is delivered before something else happens: see SleepyActivation
-	gets      int         // deliveries that were taken by basic.get and are not settled
+	holders   int         // who hold a message, and are no consumers: each basic.get, and each cancelled consumer
 	leftover  leftover    // dead letters that wait to be confirmed by their target
 
 	expiry   *Timer // looks at the head
@@ -44,24 +44,25 @@ type Queue struct {
 
 // settings are what the arguments say.
 type settings struct {
-	ttl           time.Duration
-	hasTTL        bool
-	expires       time.Duration // 0: never
-	maxLength     int64         // -1: none
-	maxBytes      int64         // -1: none
-	overflow      string
-	deadLetters   bool
-	deadExchange  string
-	deadKey       string
-	hasDeadKey    bool
-	atLeastOnce   bool
-	maxPriority   int
-	deliveryLimit int64
-	limited       bool // deliveryLimit counts
-	singleActive  bool
-	delayType     string
-	delayMin      time.Duration
-	delayMax      time.Duration
+	ttl             time.Duration
+	hasTTL          bool
+	expires         time.Duration // 0: never
+	maxLength       int64         // -1: none
+	maxBytes        int64         // -1: none
+	overflow        string
+	deadLetters     bool
+	deadExchange    string
+	deadKey         string
+	hasDeadKey      bool
+	atLeastOnce     bool
+	maxPriority     int
+	deliveryLimit   int64
+	limited         bool // deliveryLimit counts
+	singleActive    bool
+	consumerTimeout time.Duration // 0: the broker's
+	delayType       string
+	delayMin        time.Duration
+	delayMax        time.Duration
 }
 
 // String names the queue as RabbitMQ's texts do.
@@ -285,11 +286,10 @@ func (q *Queue) successor() *Consumer {
 	return nil
 }
 
-// consumerCount is how many consumers the queue says that it has. A quorum queue counts who holds a message by
-// basic.get as one.
+// consumerCount is how many consumers the queue says that it has. A quorum queue counts who only holds a message, too.
 func (q *Queue) consumerCount() int {
 	if q.Quorum {
-		return len(q.consumers) + q.gets
+		return len(q.consumers) + q.holders
 	}
 	return len(q.consumers)
 }
