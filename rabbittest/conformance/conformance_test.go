@@ -72,6 +72,7 @@ var commands = []section{
 	exclusives,
 	channelModes,
 	acknowledging,
+	consuming,
 	login,
 	frames,
 	sessions,

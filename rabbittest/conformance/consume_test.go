@@ -309,8 +309,16 @@ var consuming = section{"consume and get", []row{
 			return err
 		})
 	}},
-	{name: "recover, without requeue", want: "connection 540 NOT_IMPLEMENTED - requeue=false", run: named(func(ch *channel) error { return ch.Recover(false) })},
-	{name: "recover, and there is nothing", want: "no error", run: named(func(ch *channel) error { return ch.Recover(true) })},
+	{name: "recover, without requeue", want: `connection.close 540 "NOT_IMPLEMENTED - requeue=false" 60 110; end`, run: func(e *env) string {
+		r := e.raw()
+		r.method(1, 60, 110, bits(0))
+		return r.dies()
+	}},
+	{name: "recover, and there is nothing", want: "basic.recover-ok", run: func(e *env) string {
+		r := e.raw()
+		r.method(1, 60, 110, bits(1))
+		return r.next()
+	}},
 	{name: "recover-async, without requeue", want: `connection.close 540 "NOT_IMPLEMENTED - requeue=false" 60 100; end`, run: func(e *env) string {
 		r := e.raw()
 		r.method(1, 60, 100, bits(0))

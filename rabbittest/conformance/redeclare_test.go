@@ -1,6 +1,10 @@
 package conformance_test
 
-import amqp "github.com/rabbitmq/amqp091-go"
+import (
+	"slices"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+)
 
 // twice declares a queue, and again with other flags and arguments.
 func twice(f flags, args amqp.Table, again flags, argsAgain amqp.Table) func(e *env) string {
@@ -20,8 +24,8 @@ func quorum(args ...any) amqp.Table { return arguments(append(args, "x-queue-typ
 // arguments makes a table of names and values.
 func arguments(pairs ...any) amqp.Table {
 	table := amqp.Table{}
-	for i := 0; i < len(pairs); i += 2 {
-		table[pairs[i].(string)] = pairs[i+1]
+	for pair := range slices.Chunk(pairs, 2) {
+		table[pair[0].(string)] = pair[1]
 	}
 	return table
 }
