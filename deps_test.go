@@ -22,6 +22,7 @@ var arrows = map[string][]string{
 	"codec":                    {},
 	"monitoring":               {},
 	"monitoring/prommonitor":   {"monitoring", "github.com/prometheus/client_golang/prometheus"},
+	"monitoring/sentrymonitor": {"monitoring", "github.com/getsentry/sentry-go"},
 	"monitoring/statsdmonitor": {"monitoring", "github.com/DataDog/datadog-go/v5/statsd"},
 	"internal/header":          {},
 	"topology":                 {},
