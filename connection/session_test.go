@@ -261,8 +261,12 @@ func TestDo(t *testing.T) {
 		}
 		hold, done := make(chan struct{}), make(chan struct{})
 		ctx, cancel := context.WithCancelCause(t.Context())
-		go cancel(cause)
-		err := s.Do(ctx, func() error { <-hold; close(done); return nil })
+		err := s.Do(ctx, func() error {
+			cancel(cause)
+			<-hold
+			close(done)
+			return nil
+		})
 		if !errors.Is(err, cause) {
 			t.Errorf("Do says %v", err)
 		}
