@@ -53,8 +53,8 @@ var arrows = map[string][]string{
 	"internal/brokers":       {"rabbittest", "internal/rabbitmq", amqp},
 	"rabbittest/conformance": {}, // tests alone
 	"internal/rabbitmq/with": {"internal/rabbitmq"},
-	"examples/quickstart":    {"connection", "consumer", "publisher", "retry", "monitoring", "topology"},
-	"examples/conversations": {"connection", "consumer", "publisher", "retry", "monitoring", "topology"},
+	"examples/quickstart":    {"connection", "consumer", "publisher", "rabbittest", "retry", "monitoring", "topology"},
+	"examples/conversations": {"connection", "consumer", "publisher", "rabbittest", "retry", "monitoring", "topology"},
 }
 
 // listed is what go list tells of one package.

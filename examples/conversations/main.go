@@ -5,7 +5,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -20,12 +19,14 @@ import (
 	"github.com/warren-mq/warren/connection"
 	"github.com/warren-mq/warren/consumer"
 	"github.com/warren-mq/warren/monitoring"
+	"github.com/warren-mq/warren/rabbittest"
 	"github.com/warren-mq/warren/retry"
 )
 
 // settings are what can be chosen on the command line.
 type settings struct {
-	url, queue    string
+	url           string // empty for a broker in this process
+	queue         string
 	conversations int
 	rate          int
 	workers       int
@@ -35,7 +36,7 @@ type settings struct {
 
 func main() {
 	var s settings
-	s.url = cmp.Or(os.Getenv("AMQP_URL"), "amqp://guest:guest@127.0.0.1:5672/")
+	s.url = os.Getenv("AMQP_URL")
 	flag.StringVar(&s.queue, "queue", "conversations.import", "the main queue")
 	flag.IntVar(&s.conversations, "n", 300, "how many conversations there are to import, a hundred have every kind of trouble")
 	flag.IntVar(&s.rate, "rate", 60, "how many requests a second the provider allows")
@@ -72,10 +73,20 @@ func run(ctx context.Context, s settings, out *log.Logger) (r report, err error)
 	books, monitor := watch(s.verbose)
 	soon, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	conn, err := connection.Open(soon, s.url, connection.Config{Name: "conversations", Monitor: monitor})
+	cfg := connection.Config{Name: "conversations", Monitor: monitor}
+	if s.url == "" {
+		out.Print("AMQP_URL is not set: this runs on a test broker in the process, which ends with it")
+		broker, err := rabbittest.Start(rabbittest.Options{})
+		if err != nil {
+			return r, err
+		}
+		defer broker.Close()
+		s.url, cfg.Dial = broker.URL(), broker.Dial
+	}
+	conn, err := connection.Open(soon, s.url, cfg)
 	if err != nil {
-		return r, fmt.Errorf("%w\nIs RabbitMQ running there, and AMQP_URL right? This starts one for the time of a run:\n\n"+
-			"\tgo run ./internal/rabbitmq/with -- go run ./examples/conversations", err)
+		return r, fmt.Errorf("%w\nIs RabbitMQ running there, and AMQP_URL right? Without AMQP_URL this program brings a broker along:\n\n"+
+			"\tenv -u AMQP_URL go run ./examples/conversations", err)
 	}
 	defer func() { err = errors.Join(err, conn.Close(context.Background())) }()
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"flag"
 	"log"
 	"os"
 	"os/exec"
@@ -10,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/warren-mq/warren/internal/brokers"
 	"github.com/warren-mq/warren/internal/rabbitmq"
 	"github.com/warren-mq/warren/monitoring"
 )
@@ -22,18 +24,30 @@ func TestMain(m *testing.M) {
 		main()
 		return
 	}
+	flag.Parse()
+	parallel := false
+	flag.Visit(func(f *flag.Flag) { parallel = parallel || f.Name == "test.parallel" })
+	if !parallel { // the tests wait more than they work
+		if err := flag.Set("test.parallel", "8"); err != nil {
+			panic(err)
+		}
+	}
 	rabbitmq.Main(m)
 }
 
 // quick are settings for a run with every kind of trouble in a few seconds, on queues of its own.
-func quick(t *testing.T) settings {
+func quick(t *testing.T, b brokers.Broker) settings {
 	t.Helper()
-	s := settings{
-		url: rabbitmq.URL(t), queue: rabbitmq.Name(t, "conversations"),
+	return settings{
+		url: b.URL, queue: rabbitmq.Name(t, "conversations"),
 		conversations: 200, rate: 60, workers: 8, timeout: 700 * time.Millisecond,
 	}
-	rabbitmq.Delete(t, s.url, s.queue, s.queue+".error", s.queue+".retry.500ms", s.queue+".retry.1s", s.queue+".retry.2s")
-	return s
+}
+
+// deleteQueues deletes what a run leaves, when the test ends.
+func deleteQueues(t *testing.T, b brokers.Broker, s settings) {
+	t.Helper()
+	b.Delete(t, s.queue, s.queue+".error", s.queue+".retry.500ms", s.queue+".retry.1s", s.queue+".retry.2s")
 }
 
 func runQuick(t *testing.T, s settings) report {
@@ -63,7 +77,21 @@ func troubles(n int) (byMood map[mood]int, unknownKey int) {
 
 func TestEveryJobIsAckedOrErroredWhateverTheProviderDoes(t *testing.T) {
 	t.Parallel()
-	s := quick(t)
+	t.Run("rabbittest", func(t *testing.T) { // which the program brings along
+		t.Parallel()
+		testEveryJob(t, quick(t, brokers.Broker{}))
+	})
+	t.Run("rabbitmq", func(t *testing.T) {
+		t.Parallel()
+		b := brokers.RabbitMQ(t)
+		s := quick(t, b)
+		deleteQueues(t, b, s)
+		testEveryJob(t, s)
+	})
+}
+
+func testEveryJob(t *testing.T, s settings) {
+	t.Helper()
 	r := runQuick(t, s)
 	moods, unknownKey := troubles(s.conversations)
 	rejected := unknownKey + moods[deleted] + moods[private]
@@ -116,7 +144,12 @@ func TestEveryJobIsAckedOrErroredWhateverTheProviderDoes(t *testing.T) {
 
 func TestARunThatIsStoppedLeavesTheRestToTheNext(t *testing.T) {
 	t.Parallel()
-	s := quick(t)
+	brokers.EachOverTCP(t, testStoppedRun)
+}
+
+func testStoppedRun(t *testing.T, b brokers.Broker) {
+	s := quick(t, b)
+	deleteQueues(t, b, s)
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "-queue", s.queue, "-n", "200", "-timeout", "700ms")
 	cmd.Env = append(os.Environ(), asProgram+"=1", "AMQP_URL="+s.url)
 	var stderr strings.Builder
@@ -163,7 +196,7 @@ func TestWithoutABrokerItSaysWhatToDo(t *testing.T) {
 	if err == nil {
 		t.Fatal("no error")
 	}
-	for _, want := range []string{"connection refused", "Is RabbitMQ running there", "go run ./internal/rabbitmq/with"} {
+	for _, want := range []string{"connection refused", "Is RabbitMQ running there", "env -u AMQP_URL go run"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("it did not say %q, but: %v", want, err)
 		}

@@ -1,4 +1,5 @@
-// Quickstart publishes five orders to RabbitMQ, handles them, and ends. tell.go is about what it prints.
+// Quickstart publishes five orders to RabbitMQ, handles them, and ends. It needs none: where AMQP_URL names no broker it
+// brings one along. tell.go is about what it prints.
 package main
 
 import (
@@ -37,10 +38,15 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	soon, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	url := cmp.Or(os.Getenv("AMQP_URL"), "amqp://guest:guest@127.0.0.1:5672/")
 	queue := cmp.Or(os.Getenv("QUEUE"), "quickstart.orders")
 	orders := []Order{{"coffee", 320}, {"tea", 250}, {"cake", 0}, {"bread", 410}, {"honey", 0}}
-	conn, err := connection.Open(soon, url, connection.Config{Monitor: tell(len(orders), stop)})
+	url, cfg := os.Getenv("AMQP_URL"), connection.Config{Monitor: tell(len(orders), stop)}
+	if url == "" { // then a RabbitMQ in this process will do: the one for tests
+		broker := startBroker()
+		defer broker.Close()
+		url, cfg.Dial = broker.URL(), broker.Dial
+	}
+	conn, err := connection.Open(soon, url, cfg)
 	check(err, noBroker)
 	c, err := consumer.New(conn, queue, handle, consumer.Config{Retry: retry.Fixed(3, time.Second)})
 	check(err)

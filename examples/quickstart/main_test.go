@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/warren-mq/warren/connection"
+	"github.com/warren-mq/warren/internal/brokers"
 	"github.com/warren-mq/warren/internal/rabbitmq"
 	"github.com/warren-mq/warren/monitoring"
 	"github.com/warren-mq/warren/publisher"
@@ -53,40 +54,50 @@ var steps = []string{
 }
 
 func TestEveryOrderComesToItsEnd(t *testing.T) {
-	url, queue := rabbitmq.URL(t), rabbitmq.Name(t, "quickstart")
-	rabbitmq.Delete(t, url, queue, queue+".retry.1s", queue+".error")
+	t.Parallel()
+	brokers.EachOverTCP(t, func(t *testing.T, b brokers.Broker) {
+		queue := rabbitmq.Name(t, "quickstart")
+		b.Delete(t, queue, queue+".retry.1s", queue+".error")
+		runsWell(t, b.URL, queue, "2")
 
-	check := func(inErrorQueue string, more ...string) {
-		t.Helper()
-		began := time.Now()
-		out, stderr, err := run(t, url, queue)
-		if err != nil || stderr != "" {
-			t.Fatalf("the program failed: %v", err)
-		}
-		if took := time.Since(began); took < time.Second {
-			t.Errorf("it took %v, and should have waited a second for the tea", took)
-		}
-		for _, step := range append(steps, more...) {
-			if n := strings.Count(out, step+"\n"); n == 0 {
-				t.Errorf("it did not print %q", step)
-			}
-		}
-		for _, line := range []string{
-			"  0 in " + queue + "\n",
-			"  0 in " + queue + ".retry.1s\n",
-			"  " + inErrorQueue + " in " + queue + ".error\n",
-		} {
-			if !strings.Contains(out, line) {
-				t.Errorf("it did not print %q", line)
-			}
+		// The second run finds what the first put into the error queue, and what one that was interrupted left in
+		// the main queue. It handles that too, and does not take it for its own.
+		leave(t, b.URL, queue, Order{"rum", 1}, Order{"rum", 2}, Order{"rum", 3}, Order{"rum", 4}, Order{"rum", 5})
+		runsWell(t, b.URL, queue, "4", "rum, attempt 1: acked, done")
+	})
+}
+
+// What a newcomer does first: nothing is installed, and nothing is set.
+func TestItBringsABroker(t *testing.T) {
+	t.Parallel()
+	runsWell(t, "", "quickstart.orders", "2", "AMQP_URL is not set: this runs on a test broker in the process, which ends with it.")
+}
+
+// runsWell runs the program and looks at all that it says.
+func runsWell(t *testing.T, url, queue, inErrorQueue string, more ...string) {
+	t.Helper()
+	began := time.Now()
+	out, stderr, err := run(t, url, queue)
+	if err != nil || stderr != "" {
+		t.Fatalf("the program failed: %v", err)
+	}
+	if took := time.Since(began); took < time.Second {
+		t.Errorf("it took %v, and should have waited a second for the tea", took)
+	}
+	for _, step := range append(more, steps...) {
+		if n := strings.Count(out, step+"\n"); n == 0 {
+			t.Errorf("it did not print %q", step)
 		}
 	}
-	check("2")
-
-	// The second run finds what the first put into the error queue, and what one that was interrupted left in
-	// the main queue. It handles that too, and does not take it for its own.
-	leave(t, url, queue, Order{"rum", 1}, Order{"rum", 2}, Order{"rum", 3}, Order{"rum", 4}, Order{"rum", 5})
-	check("4", "rum, attempt 1: acked, done")
+	for _, line := range []string{
+		"  0 in " + queue + "\n",
+		"  0 in " + queue + ".retry.1s\n",
+		"  " + inErrorQueue + " in " + queue + ".error\n",
+	} {
+		if !strings.Contains(out, line) {
+			t.Errorf("it did not print %q", line)
+		}
+	}
 }
 
 // leave publishes orders as of an hour ago.
@@ -114,6 +125,7 @@ func leave(t *testing.T, url, queue string, orders ...Order) {
 }
 
 func TestWithoutABrokerItSaysWhatToDo(t *testing.T) {
+	t.Parallel()
 	began := time.Now()
 	_, stderr, err := run(t, "amqp://127.0.0.1:1/", "nobody")
 	var exit *exec.ExitError
@@ -123,7 +135,7 @@ func TestWithoutABrokerItSaysWhatToDo(t *testing.T) {
 	if took := time.Since(began); took > 15*time.Second {
 		t.Errorf("it took %v to say so", took)
 	}
-	for _, want := range []string{"connection refused", "Is RabbitMQ running there", "go run ./internal/rabbitmq/with"} {
+	for _, want := range []string{"connection refused", "Is RabbitMQ running there", "env -u AMQP_URL go run"} {
 		if !strings.Contains(stderr, want) {
 			t.Errorf("it did not say %q", want)
 		}

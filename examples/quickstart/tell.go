@@ -12,6 +12,7 @@ import (
 
 	"github.com/warren-mq/warren/connection"
 	"github.com/warren-mq/warren/monitoring"
+	"github.com/warren-mq/warren/rabbittest"
 	"github.com/warren-mq/warren/topology"
 )
 
@@ -64,13 +65,21 @@ func count(conn *connection.Connection, plan topology.Plan) {
 		check(err)
 		fmt.Printf("%3d in %s\n", queue.Messages, name)
 	}
-	fmt.Println("What is in the error queue, from earlier runs too, stays there until a person takes it out.")
+	fmt.Println("What is in an error queue stays there until a person takes it out.")
+}
+
+// startBroker starts a RabbitMQ in this process. What it has is gone when the program ends.
+func startBroker() *rabbittest.Broker {
+	fmt.Println("AMQP_URL is not set: this runs on a test broker in the process, which ends with it.")
+	broker, err := rabbittest.Start(rabbittest.Options{})
+	check(err)
+	return broker
 }
 
 const noBroker = `
-Is RabbitMQ running there, and AMQP_URL right? This starts one for the time of a run:
+Is RabbitMQ running there, and AMQP_URL right? Without AMQP_URL this program brings a broker along:
 
-	go run ./internal/rabbitmq/with -- go run ./examples/quickstart`
+	env -u AMQP_URL go run ./examples/quickstart`
 
 // check ends the program if there is an error, with advice if there is any.
 func check(err error, advice ...string) {
