@@ -1,6 +1,8 @@
 package conformance_test
 
 import (
+	"strings"
+
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
@@ -204,5 +206,45 @@ var binding = section{"bind and unbind", []row{
 	{name: "an exchange to an internal exchange", want: "no error", run: withExchanges(func(ch *channel, x, _ string) error {
 		return ch.ExchangeBind(x, "k", "amq.rabbitmq.trace", false, nil)
 	})},
+	{name: "a queue that does not exist, without waiting", want: "channel 404 NOT_FOUND - no queue 'q' in vhost '/'", run: func(e *env) string {
+		return e.try(func(ch *channel) error { return ch.QueueBind(e.name("q"), "k", "amq.direct", true, nil) })
+	}},
+	{name: "exchanges that do not exist, without waiting", want: "channel 404 NOT_FOUND - no exchange 'y' in vhost '/'", run: func(e *env) string {
+		return e.try(func(ch *channel) error { return ch.ExchangeBind(e.name("x"), "k", e.name("y"), true, nil) })
+	}},
+	{name: "unbind exchanges that do not exist, without waiting", want: "no error", run: func(e *env) string {
+		return e.try(func(ch *channel) error { return ch.ExchangeUnbind(e.name("x"), "k", e.name("y"), true, nil) })
+	}},
+	{name: "unbind exchanges without waiting", want: "no error none", run: func(e *env) string {
+		x, q, ch := e.exchange("x"), e.queue("q"), e.channel()
+		e.must(ch.exchange(x, "fanout", durable, nil))
+		e.must(ch.declare(q, durable, nil))
+		e.must(ch.bind(q, x, "", nil))
+		y := e.exchange("y")
+		e.must(ch.exchange(y, "fanout", durable, nil))
+		e.must(ch.ExchangeBind(x, "", y, false, nil))
+		e.must(ch.ExchangeUnbind(x, "", y, true, nil))
+		e.must(ch.publish(y, "", amqp.Publishing{Body: []byte("a")}))
+		return ch.fate() + " " + e.drain(q)
+	}},
+	{name: "a durable queue to a transient exchange", want: "no error", run: func(e *env) string {
+		x, q, ch := e.exchange("x"), e.queue("q"), e.channel()
+		e.must(ch.exchange(x, "direct", none, nil))
+		e.must(ch.declare(q, durable, nil))
+		return e.try(func(ch *channel) error { return ch.bind(q, x, "k", nil) })
+	}},
+	{name: "a transient queue to a durable exchange", want: "no error", run: func(e *env) string {
+		q, ch := e.queue("q"), e.channel()
+		e.must(ch.declare(q, none, nil))
+		return e.try(func(ch *channel) error { return ch.bind(q, "amq.direct", q, nil) })
+	}},
+	{name: "an exclusive queue of one's own", want: "no error", run: func(e *env) string {
+		return e.try(func(ch *channel) error {
+			e.must(ch.declare(e.name("q"), exclusive, nil))
+			e.must(ch.bind(e.name("q"), "amq.direct", e.name("k"), nil))
+			return ch.QueueUnbind(e.name("q"), e.name("k"), "amq.direct", nil)
+		})
+	}},
+	{name: "a key of 255 bytes", want: "no error", run: withQueue(func(ch *channel, q string) error { return ch.bind(q, "amq.direct", strings.Repeat("k", 255), nil) })},
 	{name: "exchanges without waiting", want: "no error", run: withExchanges(func(ch *channel, x, y string) error { return ch.ExchangeBind(x, "k", y, true, nil) })},
 }}

@@ -179,6 +179,26 @@ var inUse = section{"delete an exchange", []row{
 		e.put(x, "", "a")
 		return e.drain(q)
 	}},
+	{name: "used, if unused, without waiting", want: "channel 406 PRECONDITION_FAILED - exchange 'x' in vhost '/' in use", run: func(e *env) string {
+		x, q, ch := e.exchange("x"), e.queue("q"), e.channel()
+		e.must(ch.exchange(x, "direct", durable, nil))
+		e.must(ch.declare(q, durable, nil))
+		e.must(ch.bind(q, x, "k", nil))
+		return e.try(func(ch *channel) error { return ch.ExchangeDelete(x, true, true) })
+	}},
+	{name: "without waiting", want: "no error / channel 404 NOT_FOUND - no exchange 'x' in vhost '/'", run: func(e *env) string {
+		x, ch := e.exchange("x"), e.channel()
+		e.must(ch.exchange(x, "direct", durable, nil))
+		e.must(ch.ExchangeDelete(x, false, true))
+		return ch.fate() + " / " + e.exists(x)
+	}},
+	{name: "the alternate of another: what it was for is lost", want: `return 312 NO_ROUTE exchange="x" rk="k" then ack=true`, run: func(e *env) string {
+		x, ae, ch := e.exchange("x"), e.exchange("ae"), e.channel()
+		e.must(ch.exchange(ae, "fanout", durable, nil))
+		e.must(ch.exchange(x, "direct", durable, arguments("alternate-exchange", ae)))
+		e.must(ch.ExchangeDelete(ae, false, false))
+		return e.mandatory(x, "k")
+	}},
 	{name: "auto-delete: never bound, it stays", want: "no error", run: func(e *env) string {
 		x := e.exchange("x")
 		e.must(e.channel().exchange(x, "direct", autoDelete, nil))

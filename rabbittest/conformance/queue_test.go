@@ -221,6 +221,18 @@ var exclusives = section{"use another's exclusive queue", []row{
 	})},
 	{name: "bind", want: "channel 405 RESOURCE_LOCKED - cannot obtain exclusive access to locked queue 'q' in vhost '/'. It could be originally declared on another connection or the exclusive property value does not match that of the original declaration.", run: locked(func(ch *channel, q string) error { return ch.bind(q, "amq.direct", q, nil) })},
 	{name: "unbind", want: "no error", run: locked(func(ch *channel, q string) error { return ch.QueueUnbind(q, q, "amq.direct", nil) })},
+	{name: "unbind what its owner has bound", want: "channel 405 RESOURCE_LOCKED - cannot obtain exclusive access to locked queue 'q' in vhost '/'. It could be originally declared on another connection or the exclusive property value does not match that of the original declaration.", run: func(e *env) string {
+		q, ch := e.name("q"), e.channel()
+		e.must(ch.declare(q, exclusive, nil))
+		e.must(ch.bind(q, "amq.direct", q, nil))
+		return e.tryOn(e.connect(), func(ch *channel) error { return ch.QueueUnbind(q, q, "amq.direct", nil) })
+	}},
+	{name: "cancel another's consumer", want: "no error / messages=0 consumers=1", run: func(e *env) string {
+		q, ch := e.name("q"), e.channel()
+		e.must(ch.declare(q, exclusive, nil))
+		ch.consume(q, "t", nil)
+		return e.tryOn(e.connect(), func(ch *channel) error { return ch.Cancel("t", false) }) + " / " + e.counts(q)
+	}},
 	{name: "publish to it", want: `body=a redelivered=false exchange="" rk="q"`, run: func(e *env) string {
 		q := e.name("q")
 		e.must(e.channel().declare(q, exclusive, nil))

@@ -2,6 +2,8 @@ package conformance_test
 
 import (
 	"fmt"
+	"strings"
+	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 )
@@ -123,6 +125,93 @@ var sessions = section{"channels and connections", []row{
 		r.frame(bodyFrame, 2, []byte("d"))
 		r.call("confirm.select-ok", 2, 85, 10, bits(0)) // the message was taken before
 		return fmt.Sprint(seen, " / ", e.drain(q))
+	}},
+	{name: "publish, and close the channel at once", want: "a", run: func(e *env) string {
+		q, r := e.queue("q"), e.raw()
+		r.call("queue.declare-ok", 1, 50, 10, uint16(0), q, bits(2), table())
+		r.publish(1, "", q, "a")
+		r.call("channel.close-ok", 1, 20, 40, uint16(200), "", uint16(0), uint16(0))
+		return e.drain(q)
+	}},
+	{name: "publish, and close the connection at once", want: "a", run: func(e *env) string {
+		q, r := e.queue("q"), e.raw()
+		r.call("queue.declare-ok", 1, 50, 10, uint16(0), q, bits(2), table())
+		r.publish(1, "", q, "a")
+		r.call("connection.close-ok", 0, 10, 50, uint16(200), "", uint16(0), uint16(0))
+		return e.drain(q)
+	}},
+	{name: "publish half a message, and close the connection", want: "none", run: func(e *env) string {
+		q, r := e.queue("q"), e.raw()
+		r.call("queue.declare-ok", 1, 50, 10, uint16(0), q, bits(2), table())
+		r.method(1, 60, 40, uint16(0), "", q, bits(0))
+		r.header(1, 60, 3, 0)
+		r.frame(bodyFrame, 1, []byte("ab"))
+		r.call("connection.close-ok", 0, 10, 50, uint16(200), "", uint16(0), uint16(0))
+		return e.drain(q)
+	}},
+	{name: "a body in frames as small as was agreed", want: "8184 in 8184; 8185 in 8184 1; 20000 in 8184 8184 3632", run: func(e *env) string {
+		s := e.socket()
+		s.write([]byte(protocolHeader))
+		e.expect(s.next(), "connection.start")
+		s.call("connection.tune", 0, 10, 11, table(), "PLAIN", long("\x00guest\x00guest"), "en_US")
+		s.method(0, 10, 31, uint16(10), uint32(8192), uint16(0))
+		s.call("connection.open-ok", 0, 10, 40, "/", "", bits(0))
+		s.call("channel.open-ok", 1, 20, 10, "")
+		q := e.queue("q")
+		s.call("queue.declare-ok", 1, 50, 10, uint16(0), q, bits(2), table())
+		for _, size := range []int{8184, 8185, 20000} {
+			e.put("", q, strings.Repeat("a", size))
+		}
+		var seen []string
+		for range 3 {
+			s.call("basic.get-ok", 1, 60, 70, uint16(0), q, bits(1))
+			header := s.next()
+			var size int
+			_, err := fmt.Sscanf(header, "header class=60 size=%d", &size)
+			e.must(err)
+			frames := fmt.Sprint(size, " in")
+			for size > 0 {
+				n := len(strings.TrimPrefix(s.next(), "body "))
+				frames += fmt.Sprint(" ", n)
+				size -= n
+			}
+			seen = append(seen, frames)
+		}
+		return strings.Join(seen, "; ")
+	}},
+	{name: "heartbeats: the broker sends them, and misses the client's", want: "heartbeat, then end", run: func(e *env) string {
+		s := e.socket()
+		s.write([]byte(protocolHeader))
+		e.expect(s.next(), "connection.start")
+		s.call("connection.tune", 0, 10, 11, table(), "PLAIN", long("\x00guest\x00guest"), "en_US")
+		s.method(0, 10, 31, uint16(10), uint32(131072), uint16(1))
+		s.call("connection.open-ok", 0, 10, 40, "/", "", bits(0))
+		seen := s.next()
+		for {
+			if next := s.next(); next != "heartbeat" {
+				return seen + ", then " + next
+			}
+		}
+	}},
+	{name: "heartbeats: any frame will do", want: "basic.qos-ok", run: func(e *env) string {
+		s := e.socket()
+		s.write([]byte(protocolHeader))
+		e.expect(s.next(), "connection.start")
+		s.call("connection.tune", 0, 10, 11, table(), "PLAIN", long("\x00guest\x00guest"), "en_US")
+		s.method(0, 10, 31, uint16(10), uint32(131072), uint16(1))
+		s.call("connection.open-ok", 0, 10, 40, "/", "", bits(0))
+		s.call("channel.open-ok", 1, 20, 10, "")
+		for range 8 { // four seconds
+			s.method(1, 60, 10, uint32(0), uint16(1), bits(0))
+			for s.within(500*time.Millisecond) != "-" {
+			}
+		}
+		s.method(1, 60, 10, uint32(0), uint16(2), bits(0))
+		for {
+			if seen := s.next(); seen != "heartbeat" {
+				return seen
+			}
+		}
 	}},
 	{name: "a connection's name is for the broker's lists alone", want: "<nil>", run: func(e *env) string {
 		conn, err := e.dial(amqp.Config{Properties: amqp.Table{"connection_name": e.name("c")}})
