@@ -53,7 +53,7 @@ func (b *Broker) serverProperties() wire.Table {
 		"publisher_confirms", "exchange_exchange_bindings", "basic.nack", "consumer_cancel_notify", "connection.blocked",
 		"consumer_priorities", "authentication_failure_close", "per_consumer_qos", "direct_reply_to",
 	} {
-		capabilities = append(capabilities, wire.Field{Name: name, Value: name != "direct_reply_to"})
+		capabilities = append(capabilities, wire.Field{Name: name, Value: true})
 	}
 	return wire.Table{
 		{Name: "capabilities", Value: capabilities},

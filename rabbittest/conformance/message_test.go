@@ -25,6 +25,7 @@ var messages = []section{
 	turns,
 	afterwards,
 	overtime,
+	repliesDirectly,
 	singleActive,
 	prefetching,
 	getting,

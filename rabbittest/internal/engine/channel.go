@@ -45,9 +45,11 @@ type Channel struct {
 	tx         *transaction
 
 	consumers    map[string]*Consumer
-	prefetch     int // for the consumers that come now
-	limit        int // of the whole channel; 0 is none
-	limited      int // deliveries that count for it
+	replies      *replies
+	replyNumber  uint64 // of the channel, among those that have consumed direct replies
+	prefetch     int    // for the consumers that come now
+	limit        int    // of the whole channel; 0 is none
+	limited      int    // deliveries that count for it
 	deliveries   deliveries
 	closed       bool
 	timeoutTimer *Timer
@@ -100,6 +102,12 @@ func (ch *Channel) Publish(p Publishing) *Error {
 	if err := ch.checkUser(p); err != nil {
 		return err
 	}
+	if err := ch.strayReply(p); err != nil {
+		return err
+	}
+	if m.Properties.ReplyTo == directReplyTo {
+		m.Properties.ReplyTo = ch.replies.address
+	}
 	if ch.node.profile.TrustsDeaths {
 		m.readDeaths()
 	}
@@ -109,6 +117,7 @@ func (ch *Channel) Publish(p Publishing) *Error {
 	ch.node.serial++
 	m.Serial = ch.node.serial
 	if ch.tx != nil {
+		m.replied = ch.node.profile.RepliesAreNoQueue && ch.node.reply(m)
 		ch.tx.published = append(ch.tx.published, m)
 		return nil
 	}
@@ -127,7 +136,7 @@ func (ch *Channel) checkPublish(p Publishing) *Error {
 	if x.Internal {
 		return ChannelFault(wire.AccessRefused, "cannot publish to internal exchange '%s' in vhost '%s'", x.Name, ch.vhost.name)
 	}
-	if p.Properties.ReplyTo == directReplyTo { // which nobody can consume from here
+	if p.Properties.ReplyTo == directReplyTo && ch.replies == nil {
 		return ChannelFault(wire.PreconditionFailed, "fast reply consumer does not exist")
 	}
 	if err := ch.checkUser(p); err != nil && ch.node.profile.UserFirst {
@@ -140,9 +149,6 @@ func (ch *Channel) checkPublish(p Publishing) *Error {
 	}
 	return nil
 }
-
-// directReplyTo is a pseudo-queue: https://www.rabbitmq.com/docs/direct-reply-to
-const directReplyTo = "amq.rabbitmq.reply-to"
 
 // checkUser compares who says to have sent a message with who has.
 func (ch *Channel) checkUser(p Publishing) *Error {
@@ -209,9 +215,14 @@ func (ch *Channel) accept(m *Message) bool {
 	for _, q := range queues {
 		ack = q.enqueue(m) && ack
 	}
+	if verdict == Pass && !m.replied {
+		m.replied = ch.node.reply(m)
+	}
 	if len(queues) == 0 && verdict != Nack {
-		ch.node.record(Unrouted, nil, m, "")
-		if m.Mandatory {
+		if !m.replied {
+			ch.node.record(Unrouted, nil, m, "")
+		}
+		if m.Mandatory && (!m.replied || ch.node.profile.RepliesAreNoQueue) {
 			ch.peer.Return(wire.NoRoute, wire.CodeName(wire.NoRoute), m)
 		}
 	}
@@ -287,6 +298,7 @@ func (ch *Channel) Close() {
 	if ch.tx != nil {
 		_ = ch.TxRollback()
 	}
+	ch.endReplies()
 	for _, c := range ch.sortedConsumers() {
 		c.leave()
 	}

@@ -57,12 +57,15 @@ func (ch *Channel) Qos(size uint32, count uint16, global bool) *Error {
 
 // Consume subscribes, and returns the consumer's tag. Deliveries come when the caller's Do ends.
 func (ch *Channel) Consume(s Subscription) (string, *Error) {
+	if s.Queue == directReplyTo {
+		return ch.consumeReplies(s)
+	}
 	q, err := ch.queue(s.Queue, Read)
 	if err != nil {
 		return "", err
 	}
 	if _, taken := ch.consumers[s.Tag]; taken && s.Tag != "" {
-		return "", ConnectionFault(wire.NotAllowed, "attempt to reuse consumer tag '%s'", s.Tag)
+		return "", tagTaken(s.Tag)
 	}
 	if err := q.checkOwner(ch.conn); err != nil {
 		return "", err
@@ -81,11 +84,17 @@ func (ch *Channel) Consume(s Subscription) (string, *Error) {
 		channel: ch, queue: q, prefetch: ch.prefetch, timeout: timeoutOf(s.Arguments),
 	}
 	if c.Tag == "" {
-		c.Tag = "amq.ctag-" + randomName()
+		c.Tag = newTag()
 	}
 	ch.consumers[c.Tag] = c
 	q.join(c)
 	return c.Tag, nil
+}
+
+func newTag() string { return "amq.ctag-" + randomName() }
+
+func tagTaken(tag string) *Error {
+	return ConnectionFault(wire.NotAllowed, "attempt to reuse consumer tag '%s'", tag)
 }
 
 // Cancel ends a subscription. What the consumer has not settled stays with the channel. A tag that is not known is
@@ -93,6 +102,8 @@ func (ch *Channel) Consume(s Subscription) (string, *Error) {
 func (ch *Channel) Cancel(tag string) {
 	if c := ch.consumers[tag]; c != nil {
 		c.leave()
+	} else if ch.replies != nil && ch.replies.tag == tag {
+		ch.endReplies()
 	}
 }
 

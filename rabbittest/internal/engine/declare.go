@@ -24,9 +24,13 @@ type QueueInfo struct {
 
 // randomName is the changing part of a generated name: 22 characters.
 func randomName() string {
-	var b [16]byte
-	_, _ = rand.Read(b[:]) // never fails
-	return base64.RawURLEncoding.EncodeToString(b[:])
+	return base64.RawURLEncoding.EncodeToString(randomBytes(16))
+}
+
+func randomBytes(n int) []byte {
+	b := make([]byte, n)
+	_, _ = rand.Read(b) // never fails
+	return b
 }
 
 // oneLine is a name without line feeds and carriage returns, which RabbitMQ takes out (rabbit_channel.erl, strip_cr_lf).
@@ -68,6 +72,8 @@ func (ch *Channel) QueueDeclare(s QueueSpec) (QueueInfo, *Error) {
 		return QueueInfo{}, ChannelFault(wire.PreconditionFailed, "Cannot declare a server-named queue for type %s", module(true))
 	case s.Name == "":
 		s.Name = "amq.gen-" + randomName()
+	case isReplies(s.Name):
+		return ch.declareReplies(s.Name)
 	case strings.HasPrefix(s.Name, "amq."): // also if it is there
 		return QueueInfo{}, ChannelFault(wire.AccessRefused, "queue name '%s' contains reserved prefix 'amq.*'", s.Name)
 	case ch.vhost.queues[s.Name] != nil:
@@ -130,6 +136,9 @@ func (q *Queue) info() QueueInfo {
 // QueueCheck is a passive declare.
 func (ch *Channel) QueueCheck(name string) (QueueInfo, *Error) {
 	name = oneLine(name) // an empty one does not mean the last queue declared
+	if isReplies(name) {
+		return ch.declareReplies(name)
+	}
 	if ch.node.profile.GuardsPassive {
 		if err := ch.conn.allow(Configure, "queue", name); err != nil {
 			return QueueInfo{}, err

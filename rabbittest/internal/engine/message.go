@@ -28,6 +28,8 @@ type Message struct {
 
 	// failedBefore is how often a consumer failed with it in the queues before this one, where they count that.
 	failedBefore int64
+	// replied: it went to whom it answers directly.
+	replied bool
 }
 
 // Cause says why and where a message was dead-lettered.

@@ -53,15 +53,19 @@ type Node struct {
 	cfg     Config
 	profile Profile
 
-	mu        sync.Mutex
-	changed   *sync.Cond // of mu; told at the end of every Do
-	vhosts    map[string]*vhost
-	dirty     []*Queue    // have something to do before the lock is given back
-	dismissed []*Consumer // are to be told so, likewise
-	journal   journal
-	serial    uint64 // of the last message that a client published
-	closed    bool
-	version   uint64 // see Version
+	mu            sync.Mutex
+	changed       *sync.Cond // of mu; told at the end of every Do
+	vhosts        map[string]*vhost
+	dirty         []*Queue    // have something to do before the lock is given back
+	dismissed     []*Consumer // are to be told so, likewise
+	journal       journal
+	replyID       string              // see there
+	asking        map[string]*Channel // that consume direct replies, by their addresses
+	replyChannels uint64              // that ever did
+
+	serial  uint64 // of the last message that a client published
+	closed  bool
+	version uint64 // see Version
 
 	timers  map[*Timer]struct{}
 	running sync.WaitGroup // timers that are set or at work
@@ -80,7 +84,7 @@ func New(cfg Config, vhosts ...string) *Node {
 	if cfg.MaxMessageSize == 0 {
 		cfg.MaxMessageSize = cfg.Profile.MaxMessageSize
 	}
-	n := &Node{cfg: cfg, profile: cfg.Profile, vhosts: map[string]*vhost{}, timers: map[*Timer]struct{}{}}
+	n := &Node{cfg: cfg, profile: cfg.Profile, vhosts: map[string]*vhost{}, timers: map[*Timer]struct{}{}, replyID: replyID(), asking: map[string]*Channel{}}
 	n.changed = sync.NewCond(&n.mu)
 	for _, name := range vhosts {
 		n.vhosts[name] = newVHost(n, name)

@@ -94,6 +94,9 @@ type Profile struct {
 	FirstHeader bool
 	// StrictNumbers: in a headers exchange, a float is no integer.
 	StrictNumbers bool
+	// RepliesAreNoQueue: a direct reply that is mandatory is returned as well as delivered, its delivery tag is used
+	// again, it does not wait for tx.commit, and an address that was never given is the broker's own fault (before 4.3).
+	RepliesAreNoQueue bool
 	// LargestMessage is what the limit of a body can be set to, in bytes. A refusal says if it was set to less.
 	LargestMessage int
 	// MaxMessageSize is the default limit of a body, in bytes.
@@ -141,6 +144,7 @@ var profiles = []Profile{
 		Version:            "3.10.8",
 		QuorumInGet:        "quorum",
 		TrustsDeaths:       true,
+		RepliesAreNoQueue:  true,
 		UserFirst:          true,
 		ReversesDeaths:     true,
 		SleepyActivation:   true,
@@ -166,6 +170,7 @@ var profiles = []Profile{
 	},
 	{
 		Version:            "4.0.5",
+		RepliesAreNoQueue:  true,
 		QuorumInGet:        "quorum",
 		LastDeath:          true,
 		FirstHeader:        true,
