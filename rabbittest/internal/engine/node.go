@@ -158,8 +158,9 @@ func (n *Node) touch(q *Queue) {
 // drain does what is left to do. Each step may make more: a delivery does not, but an expired message may be
 // dead-lettered to a queue whose own message expires. It ends, since a cycle of dead letters is cut.
 func (n *Node) drain() {
-	for i := 0; i < len(n.dirty); i++ { // it grows
-		q := n.dirty[i]
+	for at := 0; at < len(n.dirty); { // it grows
+		q := n.dirty[at]
+		at++
 		q.dirty = false
 		if !q.deleted {
 			q.pump()

@@ -79,12 +79,12 @@ func (n *Node) reply(m *Message) bool {
 	if m.Exchange != "" {
 		return false
 	}
-	any := false
+	known := false
 	for _, key := range m.keys() {
 		if !n.gaveAddress(key) {
 			continue
 		}
-		any = true
+		known = true
 		if ch := n.asking[key]; ch != nil {
 			d := Delivery{Tag: ch.deliveries.last + 1, Exchange: m.Exchange, Key: m.Key, Properties: m.Properties, Body: m.Body}
 			if !n.profile.RepliesAreNoQueue { // else the same tag comes again
@@ -93,7 +93,7 @@ func (n *Node) reply(m *Message) bool {
 			ch.peer.Deliver(ch.replies.tag, d)
 		}
 	}
-	return any
+	return known
 }
 
 // declareReplies answers whether someone waits for replies: who is to answer can ask before it begins to work. It is
