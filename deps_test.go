@@ -49,12 +49,13 @@ var arrows = map[string][]string{
 	"cmd/warren": {"rabbittest", "github.com/spf13/cobra"},
 
 	// Not part of the library.
-	"internal/rabbitmq":      {amqp},
-	"internal/brokers":       {"rabbittest", "internal/rabbitmq", amqp},
-	"rabbittest/conformance": {}, // tests alone
-	"internal/rabbitmq/with": {"internal/rabbitmq"},
-	"examples/quickstart":    {"connection", "consumer", "publisher", "rabbittest", "retry", "monitoring", "topology"},
-	"examples/conversations": {"connection", "consumer", "publisher", "rabbittest", "retry", "monitoring", "topology"},
+	"internal/rabbitmq":                    {amqp},
+	"internal/brokers":                     {"rabbittest", "internal/rabbitmq", amqp},
+	"rabbittest/conformance":               {}, // tests alone
+	"internal/rabbitmq/with":               {"internal/rabbitmq"},
+	"internal/rabbitmq/tests-that-need-it": {}, // tests alone
+	"examples/quickstart":                  {"connection", "consumer", "publisher", "rabbittest", "retry", "monitoring", "topology"},
+	"examples/conversations":               {"connection", "consumer", "publisher", "rabbittest", "retry", "monitoring", "topology"},
 }
 
 // listed is what go list tells of one package.

@@ -9,7 +9,7 @@
 #   2. an installed rabbitmq-server: a private node, see internal/rabbitmq
 #   3. root and apt-get: Debian's rabbitmq-server, installed now, then as 2
 #   4. a Docker engine: a container of the image RABBITMQ_IMAGE (rabbitmq:4), removed afterwards
-#   5. none: the command runs all the same, and this says loudly what it leaves out
+#   5. none, also with WARREN_BROKER=none: the command runs all the same, and this says loudly what it leaves out
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -66,7 +66,7 @@ case ${1-} in
 	;;
 esac
 
-if [ -z "${AMQP_URL-}" ] && ! installed && ! install_with_apt && docker_works; then
+if [ "${WARREN_BROKER-}" != none ] && [ -z "${AMQP_URL-}" ] && ! installed && ! install_with_apt && docker_works; then
 	run_with_docker "$@"
 else
 	with -- "$@"

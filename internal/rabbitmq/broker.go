@@ -42,6 +42,7 @@ func Shared(tb testing.TB) *Node {
 	if url := os.Getenv(urlVariable); url != "" && !unwanted() {
 		n, err := attach(os.Getenv(nodeVariable))
 		if err != nil || n.URL() != url {
+			leaveOut(tb)
 			tb.Skip("SKIPPED: this test runs rabbitmqctl, and the broker at AMQP_URL is not a node of ours")
 		}
 		return n
@@ -72,6 +73,11 @@ func Private(tb testing.TB, o Options) *Node {
 	return n
 }
 
+// Expected says whether tests are to find a broker: because there is one, or because they must.
+func Expected() bool {
+	return os.Getenv(requireVariable) == "1" || os.Getenv(urlVariable) != "" && !unwanted() || Available() == nil
+}
+
 // Installed skips the test, as [Private] would, where no node can be started.
 func Installed(tb testing.TB) {
 	tb.Helper()
@@ -89,6 +95,7 @@ func lacking(tb testing.TB, err error) {
 	if os.Getenv(requireVariable) == "1" {
 		tb.Fatalf("%v; %s=1 forbids to skip this test", err, requireVariable)
 	}
+	leaveOut(tb)
 	tb.Skipf("SKIPPED, NOT TESTED: %v. Run `make test`, which installs one, or set %s", err, urlVariable)
 }
 

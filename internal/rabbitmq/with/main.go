@@ -3,8 +3,8 @@
 //	go run ./internal/rabbitmq/with -- go test ./...
 //
 // The command finds the broker's URL in AMQP_URL. If that is set already, the command just runs. Where
-// no RabbitMQ is installed it runs as well, and what needs one says so itself; with
-// WARREN_REQUIRE_BROKER=1 it does not run.
+// no RabbitMQ is installed, or WARREN_BROKER is none, it runs as well, and With lists in the end which of
+// its tests were left out; with WARREN_REQUIRE_BROKER=1 it does not run.
 //
 // With -installed, and nothing else, it only says whether there is a RabbitMQ to start, by its exit code.
 //
@@ -19,6 +19,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 	"time"
 
@@ -55,8 +56,8 @@ func run(args []string) int {
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer signal.Stop(signals)
 
-	if os.Getenv("AMQP_URL") != "" {
-		return command(args, os.Environ(), signals)
+	if os.Getenv("AMQP_URL") != "" && os.Getenv("WARREN_BROKER") != "none" {
+		return withoutNode(args, signals)
 	}
 	node, sig, err := start(signals)
 	switch {
@@ -64,7 +65,7 @@ func run(args []string) int {
 		return code(sig)
 	case errors.Is(err, rabbitmq.ErrNotInstalled) && os.Getenv("WARREN_REQUIRE_BROKER") != "1":
 		say("%v: what needs one IS LEFT OUT of what follows", err)
-		ended := command(args, os.Environ(), signals)
+		ended := withoutNode(args, signals)
 		say("%v: what needs one WAS LEFT OUT", err) // the first word may be pages up by now
 		return ended
 	case err != nil:
@@ -77,6 +78,26 @@ func run(args []string) int {
 		if ended == 0 {
 			ended = exitFailed
 		}
+	}
+	return ended
+}
+
+// withoutNode runs args without a node of ours, and lists the tests that had nothing to run on.
+func withoutNode(args []string, signals <-chan os.Signal) int {
+	folder, err := os.MkdirTemp("", "warren-left-out-")
+	if err != nil {
+		say("%v", err)
+		return exitFailed
+	}
+	defer func() { _ = os.RemoveAll(folder) }()
+	file := filepath.Join(folder, "tests")
+	ended := command(args, append(os.Environ(), rabbitmq.Environment(file)), signals)
+	lines, err := rabbitmq.LeftOut(file)
+	if err != nil {
+		say("%v", err)
+	}
+	for _, line := range lines {
+		say("%s", line)
 	}
 	return ended
 }

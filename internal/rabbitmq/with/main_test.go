@@ -47,16 +47,18 @@ func TestExitCodes(t *testing.T) {
 		code    int
 		said    string // on either output
 	}{
-		"the command's own":              {[]string{foreign}, []string{"--", "/bin/sh", "-c", "exit 7"}, 7, ""},
-		"without dashes":                 {[]string{foreign}, []string{"/bin/sh", "-c", "exit 0"}, 0, ""},
-		"a signal's":                     {[]string{foreign}, []string{"/bin/sh", "-c", "kill -9 $$"}, 137, ""},
-		"AMQP_URL wins":                  {[]string{foreign}, []string{"/bin/sh", "-c", "echo $AMQP_URL:$WARREN_NODE"}, 0, "amqp://elsewhere/:\n"},
-		"no command":                     {nil, []string{"--"}, exitUsage, "usage"},
-		"no such command":                {[]string{foreign}, []string{"/nonexistent"}, exitNotFound, "no such file"},
-		"not installed":                  {[]string{hidden}, []string{"/bin/sh", "-c", "echo ran anyway"}, 0, "ran anyway"},
-		"asked whether it is installed":  {[]string{hidden}, []string{"-installed"}, 1, "no rabbitmq-server"},
-		"not installed is said":          {[]string{hidden}, []string{"/bin/sh", "-c", ":"}, 0, "WAS LEFT OUT"},
-		"not installed, but is required": {[]string{hidden, "WARREN_REQUIRE_BROKER=1"}, []string{"/bin/sh", "-c", ":"}, exitFailed, "no rabbitmq-server"},
+		"the command's own":               {[]string{foreign}, []string{"--", "/bin/sh", "-c", "exit 7"}, 7, ""},
+		"without dashes":                  {[]string{foreign}, []string{"/bin/sh", "-c", "exit 0"}, 0, ""},
+		"a signal's":                      {[]string{foreign}, []string{"/bin/sh", "-c", "kill -9 $$"}, 137, ""},
+		"AMQP_URL wins":                   {[]string{foreign}, []string{"/bin/sh", "-c", "echo $AMQP_URL:$WARREN_NODE"}, 0, "amqp://elsewhere/:\n"},
+		"AMQP_URL does not win over none": {[]string{foreign, "WARREN_BROKER=none"}, []string{"/bin/sh", "-c", ":"}, 0, "WAS LEFT OUT"},
+		"what is left out is listed":      {[]string{hidden}, []string{"/bin/sh", "-c", `echo "consumer TestX/rabbitmq" >>$WARREN_LEFT_OUT; echo "connection TestY" >>$WARREN_LEFT_OUT`}, 0, "1 tests ran on rabbittest only, and 1 not at all:\nwith:   connection: TestY\n"},
+		"no command":                      {nil, []string{"--"}, exitUsage, "usage"},
+		"no such command":                 {[]string{foreign}, []string{"/nonexistent"}, exitNotFound, "no such file"},
+		"not installed":                   {[]string{hidden}, []string{"/bin/sh", "-c", "echo ran anyway"}, 0, "ran anyway"},
+		"asked whether it is installed":   {[]string{hidden}, []string{"-installed"}, 1, "no rabbitmq-server"},
+		"not installed is said":           {[]string{hidden}, []string{"/bin/sh", "-c", ":"}, 0, "WAS LEFT OUT"},
+		"not installed, but is required":  {[]string{hidden, "WARREN_REQUIRE_BROKER=1"}, []string{"/bin/sh", "-c", ":"}, exitFailed, "no rabbitmq-server"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			out, err := with(t, test.environ, test.args...).CombinedOutput()
