@@ -63,6 +63,9 @@ func (d *delivery) carry() amqp.Publishing {
 	if len(d.state.Cut) > 0 {
 		h[header.Cut] = d.state.Cut
 	}
+	if d.state.Trace != "" {
+		h[header.Trace] = d.state.Trace
+	}
 	h[header.OriginExchange] = d.about.Exchange
 	h[header.OriginKey] = d.about.Key
 	return p
@@ -98,7 +101,7 @@ func (r *run) retryMessage(d *delivery, v verdict, q topology.Retry, notBefore, 
 	} else {
 		d.history(h)
 	}
-	return fit(q.Name, p, frameMax, header.Failures, header.FirstFailure)
+	return fit(q.Name, p, frameMax, header.Failures, header.FirstFailure, header.Trace)
 }
 
 // heldMessage is d on its way to another retry queue, since it came too early.
@@ -113,7 +116,7 @@ func (r *run) heldMessage(d *delivery, q topology.Retry, frameMax int) confirm.M
 		h[header.DeferredSince] = since.UnixMilli()
 	}
 	d.history(h)
-	return fit(q.Name, p, frameMax, header.Failures, header.FirstFailure)
+	return fit(q.Name, p, frameMax, header.Failures, header.FirstFailure, header.Trace)
 }
 
 // history keeps what earlier attempts have left.
@@ -151,7 +154,7 @@ func (r *run) errorMessage(d *delivery, v verdict, f header.Failure, frameMax in
 		h[header.DeferredSince] = since.UnixMilli()
 	}
 	return fit(r.plan.Error.Name, p, frameMax,
-		header.Stack, header.Failures, header.Error, header.Process, header.Host, header.ErrorType,
+		header.Stack, header.Failures, header.Error, header.Process, header.Host, header.ErrorType, header.Trace,
 		header.DeferredSince, header.FirstFailure, header.LastFailure, header.Fingerprint,
 		header.OriginExchange, header.OriginKey, header.OriginQueue, header.Attempts)
 }

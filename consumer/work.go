@@ -89,10 +89,16 @@ func (r *run) handle(w *worker, d *delivery) (stay bool) {
 	ctx := execute.NewDeadline(d.epoch.handling, d.started.Add(r.config.Timeout))
 	d.ctx = ctx
 	if r.starter != nil {
-		d.ctx = r.starter.Start(ctx, &monitoring.Operation{
+		op := monitoring.Operation{
 			Kind: monitoring.Process, Queue: r.queue, Exchange: d.about.Exchange, Key: d.about.Key,
 			MessageID: d.about.MessageID, Attempt: d.about.Attempt, BodySize: d.about.BodySize, Headers: d.Headers,
-		})
+			Trace: d.state.Trace,
+		}
+		d.ctx = r.starter.Start(ctx, &op)
+		d.state.Trace = ""
+		if header.IsTrace(op.Trace) {
+			d.state.Trace = op.Trace
+		}
 	}
 	may := r.pool.begin(w, d)
 	var res result

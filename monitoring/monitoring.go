@@ -122,4 +122,9 @@ type Operation struct {
 	// them, and what it adds is sent; the map is never nil then. When
 	// processing they are to be read only, and may be nil.
 	Headers map[string]any
+	// Trace is for what processes a message: a text that Start may set, of at most
+	// 255 bytes, and that goes with the message to its next attempt and to the error
+	// queue. It is empty on the first attempt, unless Start sets it. A longer one is
+	// dropped.
+	Trace string
 }

@@ -28,6 +28,7 @@ const (
 	DeferredSince = "warren-deferred-since" // time: the first deferral
 	FirstFailure  = "warren-first-failure"  // RFC 3339
 	Failures      = "warren-failures"       // texts: the last few failures, oldest first
+	Trace         = "warren-trace"          // text: what a tracing monitor has left on an earlier attempt
 )
 
 // Where the message came from before Warren moved it for the first time.
@@ -99,6 +100,8 @@ type State struct {
 	NotBefore, NotAfter time.Time
 	// DeferredSince is the first deferral; zero if there was none.
 	DeferredSince time.Time
+	// Trace is what a tracing monitor has left.
+	Trace string
 	// FirstFailure, Failures and Cut are for the error queue.
 	FirstFailure string
 	Failures     []any
@@ -175,6 +178,7 @@ func Read(headers map[string]any, queue string, now time.Time) (s State, ignored
 		fits func(string) bool
 	}{
 		{FirstFailure, &s.FirstFailure, isStamp}, {OriginExchange, &s.OriginExchange, isShort}, {OriginKey, &s.OriginKey, isShort},
+		{Trace, &s.Trace, IsTrace},
 	} {
 		v, present := headers[t.name]
 		if !present {
@@ -213,6 +217,12 @@ func isStamp(s string) bool {
 	_, err := time.Parse(time.RFC3339Nano, s)
 	return err == nil
 }
+
+// MaxTrace is the most bytes that a trace has.
+const MaxTrace = 255
+
+// IsTrace tells whether s can be kept as a trace.
+func IsTrace(s string) bool { return len(s) <= MaxTrace }
 
 // isShort tells whether s can be an exchange's name, or a key.
 func isShort(s string) bool { return len(s) <= math.MaxUint8 }
