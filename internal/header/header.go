@@ -177,7 +177,9 @@ func Read(headers map[string]any, queue string, now time.Time) (s State, ignored
 		to   *string
 		fits func(string) bool
 	}{
-		{FirstFailure, &s.FirstFailure, isStamp}, {OriginExchange, &s.OriginExchange, isShort}, {OriginKey, &s.OriginKey, isShort},
+		{FirstFailure, &s.FirstFailure, isStamp},
+		{OriginExchange, &s.OriginExchange, isShort},
+		{OriginKey, &s.OriginKey, isShort},
 		{Trace, &s.Trace, IsTrace},
 	} {
 		v, present := headers[t.name]
