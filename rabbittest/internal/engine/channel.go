@@ -160,7 +160,14 @@ func (ch *Channel) checkUser(p Publishing) *Error {
 
 // firstOfEach is a table without second fields of one name.
 func firstOfEach(t wire.Table) wire.Table {
-	seen := map[string]bool{}
+	seen := make(map[string]bool, len(t))
+	for _, f := range t {
+		seen[f.Name] = true
+	}
+	if len(seen) == len(t) { // as nearly always
+		return t
+	}
+	clear(seen)
 	return slices.DeleteFunc(slices.Clone(t), func(f wire.Field) bool {
 		again := seen[f.Name]
 		seen[f.Name] = true
@@ -195,7 +202,9 @@ func (m *Message) readRoutes() *Error {
 			}
 		}
 	}
-	m.Properties.Headers = m.Properties.Headers.Without("BCC")
+	if _, ok := m.Properties.Headers.Get("BCC"); ok {
+		m.Properties.Headers = m.Properties.Headers.Without("BCC")
+	}
 	return nil
 }
 
