@@ -6,12 +6,13 @@ import (
 	"fmt"
 	"log"
 	"net/http"
-	"os"
 	"strconv"
 	"time"
 
 	"github.com/warren-mq/warren/connection"
 	"github.com/warren-mq/warren/consumer"
+	"github.com/warren-mq/warren/monitoring"
+	"github.com/warren-mq/warren/rabbittest"
 	"github.com/warren-mq/warren/retry"
 )
 
@@ -32,17 +33,35 @@ func (i Invoice) Validate() error {
 
 var errUnknownCustomer = errors.New("unknown customer")
 
-func book(context.Context, Invoice) error { return nil }
+func book(_ context.Context, i Invoice) error {
+	fmt.Println("booked", i.Number)
+	return nil
+}
+
+// startBroker starts a broker in this process, for the examples. Yours is
+// RabbitMQ.
+func startBroker() *rabbittest.Broker {
+	broker, err := rabbittest.Start(rabbittest.Options{})
+	if err != nil {
+		panic(err)
+	}
+	return broker
+}
 
 func ExampleNew() {
-	ctx := context.Background()
-	conn, err := connection.Open(ctx, os.Getenv("AMQP_URL"), connection.Config{Name: "books"})
+	broker := startBroker() // a rabbittest
+	defer broker.Close()
+
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	conn, err := connection.Open(ctx, broker.URL(), connection.Config{Name: "books", Dial: broker.Dial, Monitor: monitoring.Discard{}})
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer func() { _ = conn.Close(context.Background()) }()
 
 	handle := func(ctx context.Context, m consumer.Message[Invoice]) consumer.Outcome {
+		defer stop() // this program handles one, and ends
 		switch err := book(ctx, m.Body); {
 		case err == nil:
 			return consumer.Ack()
@@ -57,26 +76,50 @@ func ExampleNew() {
 		Timeout: 30 * time.Second,
 		Retry:   retry.Exponential(5, time.Second, time.Hour),
 	})
-	if err == nil {
-		err = c.Run(ctx)
-	}
 	if err != nil {
-		log.Print(err)
+		log.Fatal(err)
 	}
+
+	go publishWhenReady(broker, c, `{"Number": "A-1", "Cents": 4200}`)
+	if err := c.Run(ctx); err != nil { // until ctx ends, and the running handlers are done
+		log.Fatal(err)
+	}
+	// Output: booked A-1
+}
+
+// publishWhenReady publishes an invoice once there are queues.
+func publishWhenReady(broker *rabbittest.Broker, c *consumer.Consumer, body string) {
+	<-c.Ready()
+	_ = broker.Queue("invoices").Publish(rabbittest.Message{Body: []byte(body)})
 }
 
 // Work published to an exchange reaches the queue by a binding, which the
 // consumer declares.
 func ExampleNew_exchange() {
-	var conn *connection.Connection // see the example of New
-	_, err := consumer.New(conn, "invoices", handleBytes, consumer.Config{
+	broker := startBroker() // a rabbittest
+	defer broker.Close()
+
+	ctx := context.Background()
+	conn, err := connection.Open(ctx, broker.URL(), connection.Config{Dial: broker.Dial, Monitor: monitoring.Discard{}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer func() { _ = conn.Close(ctx) }()
+
+	c, err := consumer.New(conn, "invoices", handleBytes, consumer.Config{
 		Bindings: []consumer.Binding{{
 			Exchange: "shop", Kind: "topic", Keys: []string{"invoice.created", "invoice.changed"},
 		}},
 	})
-	if err != nil {
-		log.Print(err)
+	if err == nil {
+		err = c.Declare(ctx) // as Run does, whenever it connects
 	}
+	if err != nil {
+		log.Fatal(err)
+	}
+	_ = broker.Publish("shop", "invoice.created", rabbittest.Message{Body: []byte("an invoice")})
+	fmt.Println(broker.Queue("invoices").Len())
+	// Output: 1
 }
 
 func handleBytes(context.Context, consumer.Message[[]byte]) consumer.Outcome { return consumer.Ack() }
