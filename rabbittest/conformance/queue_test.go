@@ -64,6 +64,14 @@ var deleting = section{"delete and purge a queue", []row{
 			return err
 		})
 	}},
+	{name: "delete a quorum queue if unused and empty", want: "connection 540 NOT_IMPLEMENTED - cannot delete queue 'q' in vhost '/'. queue.delete operations with if-unused flag set are not supported by quorum queues", run: func(e *env) string {
+		q := e.queue("q")
+		e.must(e.channel().declare(q, durable, quorum()))
+		return e.try(func(ch *channel) error {
+			_, err := ch.QueueDelete(q, true, true, false)
+			return err
+		})
+	}},
 	{name: "delete a quorum queue if unused, and it is not", want: "connection 540 NOT_IMPLEMENTED - cannot delete queue 'q' in vhost '/'. queue.delete operations with if-unused flag set are not supported by quorum queues", run: func(e *env) string {
 		q := e.queue("q")
 		e.must(e.channel().declare(q, durable, quorum()))

@@ -185,10 +185,10 @@ func (ch *Channel) QueueDelete(name string, ifUnused, ifEmpty bool) (int, *Error
 		return 0, err
 	}
 	switch {
-	case ifEmpty && q.Quorum:
-		return 0, ConnectionFault(wire.NotImplemented, "cannot delete %s. queue.delete operations with if-empty flag set are not supported by quorum queues", q)
 	case ifUnused && q.Quorum:
 		return 0, ConnectionFault(wire.NotImplemented, "cannot delete %s. queue.delete operations with if-unused flag set are not supported by quorum queues", q)
+	case ifEmpty && q.Quorum:
+		return 0, ConnectionFault(wire.NotImplemented, "cannot delete %s. queue.delete operations with if-empty flag set are not supported by quorum queues", q)
 	case ifEmpty && q.Ready() > 0:
 		return 0, ChannelFault(wire.PreconditionFailed, "%s not empty", q)
 	case ifUnused && len(q.consumers) > 0:
