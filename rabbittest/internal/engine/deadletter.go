@@ -28,11 +28,23 @@ func (q *Queue) deadLetter(e *entry, reason string) {
 		q.leftover.add(q, m, reason)
 		return
 	}
-	if q.vhost.exchanges[q.deadExchange] == nil {
+	q.node.letters = append(q.node.letters, letter{q.vhost, m, reason})
+}
+
+// letter is a dead message on its way. Each queue of RabbitMQ has a process of its own, so what a queue drops comes to
+// another one after all that the same publishing or settling brings there itself.
+type letter struct {
+	vhost  *vhost
+	dead   *Message
+	reason string
+}
+
+func (l letter) post() {
+	if l.vhost.exchanges[l.dead.Exchange] == nil {
 		return // RabbitMQ drops it without a word
 	}
-	for _, target := range withoutCycles(q.vhost.route(q.deadExchange, m), m, reason) {
-		target.enqueue(m)
+	for _, target := range withoutCycles(l.vhost.route(l.dead.Exchange, l.dead), l.dead, l.reason) {
+		target.enqueue(l.dead)
 	}
 }
 

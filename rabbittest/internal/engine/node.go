@@ -58,6 +58,7 @@ type Node struct {
 	vhosts        map[string]*vhost
 	dirty         []*Queue    // have something to do before the lock is given back
 	dismissed     []*Consumer // are to be told so, likewise
+	letters       []letter    // are to be posted, likewise and before
 	journal       journal
 	replyID       string              // see there
 	asking        map[string]*Channel // that consume direct replies, by their addresses
@@ -158,14 +159,21 @@ func (n *Node) touch(q *Queue) {
 // drain does what is left to do. Each step may make more: a delivery does not, but an expired message may be
 // dead-lettered to a queue whose own message expires. It ends, since a cycle of dead letters is cut.
 func (n *Node) drain() {
-	for at := 0; at < len(n.dirty); { // it grows
-		q := n.dirty[at]
-		at++
+	for posted, pumped := 0, 0; posted < len(n.letters) || pumped < len(n.dirty); {
+		if posted < len(n.letters) {
+			n.letters[posted].post()
+			posted++
+			continue
+		}
+		q := n.dirty[pumped]
+		pumped++
 		q.dirty = false
 		if !q.deleted {
 			q.pump()
 		}
 	}
+	clear(n.letters)
+	n.letters = n.letters[:0]
 	clear(n.dirty)
 	n.dirty = n.dirty[:0]
 	for _, c := range n.dismissed {
@@ -221,6 +229,7 @@ func (t *Timer) Stop() {
 // Restart forgets what a broker forgets when it is restarted: what is not durable, messages that are not persistent
 // (quorum queues persist all of them), and who had been given what. All connections must have been closed.
 func (n *Node) Restart() {
+	n.drain() // what the last connections have handed back may have died of it
 	for _, v := range n.vhosts {
 		for _, q := range v.sortedQueues() {
 			if !q.Durable || q.owner != nil {
