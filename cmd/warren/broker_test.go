@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -298,5 +299,45 @@ func TestHelpAndCompletion(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// muffled is a connection that can stop to read.
+type muffled struct {
+	net.Conn
+	deaf atomic.Bool
+	over <-chan struct{}
+}
+
+func (m *muffled) Read(b []byte) (int, error) {
+	if m.deaf.Load() {
+		<-m.over
+	}
+	return m.Conn.Read(b)
+}
+
+func TestItEndsThoughAClientDoesNotRead(t *testing.T) {
+	p := start(t)
+	m := &muffled{over: t.Context().Done()}
+	conn := dial(t, p.amqp, amqp.Config{Dial: func(network, address string) (_ net.Conn, err error) {
+		m.Conn, err = net.Dial(network, address)
+		return m, err
+	}})
+	ch, err := conn.Channel()
+	must(t, err)
+	_, err = ch.QueueDeclare("deaf", false, false, false, false, nil)
+	must(t, err)
+	_, err = ch.Consume("deaf", "", true, false, false, false, nil)
+	must(t, err)
+	m.deaf.Store(true)
+	for range 24 { // more than the sockets' buffers hold
+		must(t, ch.PublishWithContext(t.Context(), "", "deaf", false, false, amqp.Publishing{Body: make([]byte, 1<<20)}))
+	}
+	began := time.Now()
+	if code, said := p.end(t, syscall.SIGTERM); code != exitDone || said != "" {
+		t.Errorf("it ended with %d and said %q", code, said)
+	}
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("it took %v", took)
 	}
 }
