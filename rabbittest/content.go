@@ -80,10 +80,10 @@ func (c *conn) header(f wire.Frame, p *content) {
 		return
 	}
 	p.headed, p.left, p.properties = true, size, properties
+	c.blockPublisher() // RabbitMQ reads the header, and not the body; and a confirm comes after what it says now
 	if size == 0 {
 		c.whole(f.Channel, p)
 	}
-	c.blockPublisher() // RabbitMQ reads the header, and not the body
 }
 
 func (c *conn) body(f wire.Frame, p *content) {
@@ -101,10 +101,10 @@ func (c *conn) body(f wire.Frame, p *content) {
 		} else {
 			p.body = append(p.body, f.Payload...)
 		}
+		c.blockPublisher()
 		if p.left -= n; p.left == 0 {
 			c.whole(f.Channel, p)
 		}
-		c.blockPublisher()
 	}
 }
 
