@@ -14,9 +14,11 @@ import (
 	"github.com/warren-mq/warren/rabbittest"
 )
 
-// closed returns what a connection ended with.
-func closed(c *amqp.Connection) *amqp.Error {
-	return <-c.NotifyClose(make(chan *amqp.Error, 1))
+// closed returns what a connection ends with when something is done to it.
+func closed(c *amqp.Connection, by func()) *amqp.Error {
+	told := c.NotifyClose(make(chan *amqp.Error, 1))
+	by()
+	return <-told
 }
 
 func TestRefusedDialsAndLogins(t *testing.T) {
@@ -155,13 +157,12 @@ func TestAnAlarmBlocksThosePublishing(t *testing.T) {
 func TestConnectionsEndAsTheTestWants(t *testing.T) {
 	in(t, func(t *testing.T, b *rabbittest.Broker) {
 		dropped := dial(t, b)
-		b.DropConnections()
-		if err := closed(dropped); err.Code != amqp.FrameError || err.Reason != "EOF" {
+		if err := closed(dropped, b.DropConnections); err.Code != amqp.FrameError || err.Reason != "EOF" {
 			t.Errorf("dropped: %v", err)
 		}
 		forced := dial(t, b)
-		b.CloseConnections(320, "CONNECTION_FORCED - maintenance")
-		if err := closed(forced); err.Code != amqp.ConnectionForced || err.Reason != "CONNECTION_FORCED - maintenance" {
+		maintain := func() { b.CloseConnections(320, "CONNECTION_FORCED - maintenance") }
+		if err := closed(forced, maintain); err.Code != amqp.ConnectionForced || err.Reason != "CONNECTION_FORCED - maintenance" {
 			t.Errorf("closed: %v", err)
 		}
 		conn := dial(t, b)
@@ -194,9 +195,8 @@ func TestAPulledCableIsNoticedByHeartbeats(t *testing.T) {
 		if conn.IsClosed() {
 			t.Fatal("the connection did not last an hour")
 		}
-		b.HalfOpenConnections()
 		began := time.Now()
-		_ = closed(conn)
+		_ = closed(conn, b.HalfOpenConnections)
 		if took := time.Since(began); took < 10*time.Second || took > 20*time.Second {
 			t.Errorf("it was noticed after %v", took)
 		}

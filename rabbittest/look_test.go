@@ -60,6 +60,7 @@ func TestWhatAQueueHas(t *testing.T) {
 			t.Errorf("the TTL is %v", ttl)
 		}
 		time.Sleep(time.Minute)
+		synctest.Wait() // the two that are ready have expired
 		must(t, d.Reject(false))
 		must(t, b.Queue("dead").WaitLen(t.Context(), 3))
 		m := b.Queue("dead").Messages()[2]

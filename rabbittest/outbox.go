@@ -35,7 +35,7 @@ func (o *outbox) put(b []byte) {
 }
 
 // lastWords is how long a client that reads nothing keeps the broker from closing its connection. Over memory it cannot.
-const lastWords = time.Second
+const lastWords = 2 * time.Second
 
 // end has the connection closed once everything is sent that was put in.
 func (o *outbox) end() {
@@ -48,7 +48,9 @@ func (o *outbox) end() {
 	if o.paused {
 		o.bytes = nil
 	}
-	_ = o.net.SetWriteDeadline(time.Now().Add(lastWords))
+	if tcp, ok := o.net.(*net.TCPConn); ok {
+		_ = tcp.SetWriteDeadline(time.Now().Add(lastWords))
+	}
 	o.wake.Signal()
 }
 

@@ -80,7 +80,7 @@ type entry struct {
 	redelivered bool
 	failures    int64 // how often a consumer failed with it, with those of the queues before
 	returns     int64 // how often it came back to this queue at all
-	fresh       bool  // nobody has looked at it yet: a waiting consumer may have it though its TTL is 0
+	fresh       bool  // its TTL is 0, and nobody has looked at it yet: a waiting consumer may have it
 	level       int   // index of its priority in the queue's levels
 	readyAt     time.Time
 }

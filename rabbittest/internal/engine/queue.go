@@ -97,13 +97,14 @@ func (q *Queue) locked() *Error {
 
 // enqueue takes a new message, and tells whether it did: a full queue may refuse.
 func (q *Queue) enqueue(m *Message) bool {
-	e := &entry{Message: m, position: q.position, fresh: true, level: q.level(m)}
+	e := &entry{Message: m, position: q.position, level: q.level(m)}
 	q.carryFailures(e)
 	q.position++
 	q.asleep = false
 	now := time.Now()
 	if ttl, ok := q.timeToLive(m); ok {
 		e.expires = now.Add(ttl)
+		e.fresh = ttl == 0
 	}
 	if q.overflow != dropHead && q.full(1, len(m.Body)) { // even if someone is waiting: the bound may be 0
 		q.node.record(Refused, q, m, "")

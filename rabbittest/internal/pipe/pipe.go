@@ -28,6 +28,7 @@ type Conn struct {
 	local, remote net.Addr
 
 	closed, reset bool
+	refused       bool // something was written that the other end, being closed, has not taken
 	writeDeadline time.Time
 	readTimer     *time.Timer
 	readExpired   bool
@@ -105,8 +106,8 @@ func (c *Conn) take(b []byte) (n int, told func(), err error) {
 	}
 }
 
-// Write never blocks. It fails at once when the other end has closed, other
-// than with TCP, where that takes a round trip to be known.
+// Write never blocks. When the other end has closed, it fails from the second
+// time on: as with TCP, the first time is how one learns of it.
 func (c *Conn) Write(b []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -120,7 +121,11 @@ func (c *Conn) Write(b []byte) (int, error) {
 	case c.severed:
 		return len(b), nil
 	case c.out.gone:
-		return 0, c.fail("write", syscall.EPIPE)
+		if c.refused {
+			return 0, c.fail("write", syscall.EPIPE)
+		}
+		c.refused = true
+		return len(b), nil
 	}
 	c.out.unread = append(c.out.unread, b...)
 	c.out.wake.Broadcast()

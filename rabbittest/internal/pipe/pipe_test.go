@@ -121,6 +121,7 @@ func TestCloseLetsWhatWasWrittenThrough(t *testing.T) {
 		expect(t, server, "bye")
 		fails(t, server.Read, io.EOF)
 		fails(t, server.Read, io.EOF)
+		write(t, server, "nobody reads it")
 		fails(t, server.Write, syscall.EPIPE)
 		fails(t, client.Read, net.ErrClosed)
 		fails(t, client.Write, net.ErrClosed)
