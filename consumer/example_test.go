@@ -56,7 +56,8 @@ func ExampleNew() {
 	defer stop()
 	conn, err := connection.Open(ctx, broker.URL(), connection.Config{Name: "books", Dial: broker.Dial, Monitor: monitoring.Discard{}})
 	if err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
 	defer func() { _ = conn.Close(context.Background()) }()
 
@@ -76,21 +77,19 @@ func ExampleNew() {
 		Timeout: 30 * time.Second,
 		Retry:   retry.Exponential(5, time.Second, time.Hour),
 	})
-	if err != nil {
-		log.Fatal(err)
+	if err == nil {
+		err = c.Declare(ctx) // Run does it, too; but here something is published first
 	}
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	_ = broker.Queue("invoices").Publish(rabbittest.Message{Body: []byte(`{"Number": "A-1", "Cents": 4200}`)})
 
-	go publishWhenReady(broker, c, `{"Number": "A-1", "Cents": 4200}`)
 	if err := c.Run(ctx); err != nil { // until ctx ends, and the running handlers are done
-		log.Fatal(err)
+		fmt.Println(err)
 	}
 	// Output: booked A-1
-}
-
-// publishWhenReady publishes an invoice once there are queues.
-func publishWhenReady(broker *rabbittest.Broker, c *consumer.Consumer, body string) {
-	<-c.Ready()
-	_ = broker.Queue("invoices").Publish(rabbittest.Message{Body: []byte(body)})
 }
 
 // Work published to an exchange reaches the queue by a binding, which the
@@ -102,7 +101,8 @@ func ExampleNew_exchange() {
 	ctx := context.Background()
 	conn, err := connection.Open(ctx, broker.URL(), connection.Config{Dial: broker.Dial, Monitor: monitoring.Discard{}})
 	if err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
 	defer func() { _ = conn.Close(ctx) }()
 
@@ -115,7 +115,8 @@ func ExampleNew_exchange() {
 		err = c.Declare(ctx) // as Run does, whenever it connects
 	}
 	if err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
 	_ = broker.Publish("shop", "invoice.created", rabbittest.Message{Body: []byte("an invoice")})
 	fmt.Println(broker.Queue("invoices").Len())
