@@ -218,9 +218,6 @@ func testFrozen(t *testing.T, n *brokers.Node) {
 // Nothing that was confirmed may be lost with the broker.
 func testKilled(t *testing.T, n *brokers.Node) {
 	r := start(t, n.Broker, 64)
-	if n.Test != nil {
-		r.network.set(func(n *network) { n.lag = 2 * time.Millisecond }) // memory has none of its own
-	}
 	var all results
 	var killer sync.WaitGroup
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
@@ -229,6 +226,11 @@ func testKilled(t *testing.T, n *brokers.Node) {
 	many(1000, func(id string) {
 		if sent.Add(1) == 1000 {
 			killer.Go(func() {
+				if n.Test != nil { // in memory nothing is ever under way, unless it is held
+					n.Test.HoldConfirms()
+					defer n.Test.ReleaseConfirms()
+					time.Sleep(time.Millisecond)
+				}
 				n.Kill()
 				n.Boot()
 			})
