@@ -76,6 +76,7 @@ var commands = []section{
 	login,
 	frames,
 	sessions,
+	found,
 }
 
 // A broker is what rows run on.

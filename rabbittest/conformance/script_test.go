@@ -3,6 +3,7 @@ package conformance_test
 import (
 	"cmp"
 	"context"
+	"flag"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -15,11 +16,11 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// How many scripts are tried, and how long one is.
-const (
-	scripts      = 150
-	scriptLength = 30
-)
+// scripts is how many are tried. A script takes some four seconds, most of which it waits.
+var scripts = flag.Int("scripts", 24, "how many random scripts TestScripts compares")
+
+// scriptLength is how much a script does.
+const scriptLength = 30
 
 // settled is how long nothing must happen until a script believes that a step has had all its effects.
 const settled = 80 * time.Millisecond
@@ -28,7 +29,7 @@ const settled = 80 * time.Millisecond
 // It looks for differences that nobody has thought of a row for. A script that finds one is a row to be.
 func TestScripts(t *testing.T) {
 	b := rabbitMQ(t)
-	for seed := range scripts {
+	for seed := range *scripts {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			want := play(t, b, uint64(seed))
@@ -56,8 +57,8 @@ func compare(t *testing.T, got, want []string) {
 	}
 }
 
-// A player does one thing after another.
-type player struct {
+// An actor does one thing after another.
+type actor struct {
 	*env
 	rand      *rand.Rand
 	channels  [2]*channel
@@ -74,12 +75,12 @@ type held struct {
 	tag  uint64
 }
 
-func (p *player) hold(i int, d amqp.Delivery) {
-	p.held[i] = append(p.held[i], held{string(d.Body), d.DeliveryTag})
-	slices.SortFunc(p.held[i], func(a, b held) int { return cmp.Or(cmp.Compare(a.body, b.body), cmp.Compare(a.tag, b.tag)) })
+func (a *actor) hold(i int, d amqp.Delivery) {
+	a.held[i] = append(a.held[i], held{string(d.Body), d.DeliveryTag})
+	slices.SortFunc(a.held[i], func(a, b held) int { return cmp.Or(cmp.Compare(a.body, b.body), cmp.Compare(a.tag, b.tag)) })
 }
 
-// A consumer is a subscription of a player.
+// A consumer is a subscription of an actor.
 type consumer struct {
 	channel    int
 	tag        string
@@ -91,9 +92,9 @@ type consumer struct {
 func play(t *testing.T, b broker, seed uint64) []string {
 	t.Helper()
 	e := newEnv(t, b)
-	p := &player{env: e, rand: rand.New(rand.NewPCG(seed, 0)), consumers: map[string]*consumer{}}
-	for i := range p.channels {
-		p.reopen(i)
+	a := &actor{env: e, rand: rand.New(rand.NewPCG(seed, 0)), consumers: map[string]*consumer{}}
+	for i := range a.channels {
+		a.reopen(i)
 	}
 	for _, name := range queueNames {
 		e.queue(name)
@@ -103,13 +104,13 @@ func play(t *testing.T, b broker, seed uint64) []string {
 	}
 	var seen []string
 	for range 6 { // something to begin with
-		seen = append(seen, p.step(p.declareQueue), p.step(p.declareExchange), p.step(p.bind))
+		seen = append(seen, a.step(a.declareQueue), a.step(a.declareExchange), a.step(a.bind))
 	}
 	for range scriptLength {
-		seen = append(seen, p.step(p.choose()))
+		seen = append(seen, a.step(a.choose()))
 	}
 	for _, name := range queueNames { // what is left
-		seen = append(seen, p.mask(name+": "+p.counts(p.name(name))))
+		seen = append(seen, a.mask(name+": "+a.counts(a.name(name))))
 	}
 	return seen
 }
@@ -124,71 +125,71 @@ var (
 func pick[T any](r *rand.Rand, from []T) T { return from[r.IntN(len(from))] }
 
 // choose picks a kind of step: those at the end are rarer.
-func (p *player) choose() func() string {
-	common := []func() string{p.publish, p.publish, p.publish, p.get, p.settle, p.settle, p.settle, p.subscribe}
+func (a *actor) choose() func() string {
+	common := []func() string{a.publish, a.publish, a.publish, a.get, a.settle, a.settle, a.settle, a.subscribe}
 	rare := []func() string{
-		p.declareQueue, p.declareExchange, p.bind, p.unbind, p.cancel, p.purge, p.recover, p.deleteQueue,
-		p.deleteExchange, p.closeChannel, p.qos, p.bindExchange,
+		a.declareQueue, a.declareExchange, a.bind, a.unbind, a.cancel, a.purge, a.recover, a.deleteQueue,
+		a.deleteExchange, a.closeChannel, a.qos, a.bindExchange,
 	}
-	if p.rand.IntN(3) == 0 {
-		return pick(p.rand, rare)
+	if a.rand.IntN(3) == 0 {
+		return pick(a.rand, rare)
 	}
-	return pick(p.rand, common)
+	return pick(a.rand, common)
 }
 
 // step does one thing, waits for its effects, and mends what it broke.
-func (p *player) step(do func() string) string {
+func (a *actor) step(do func() string) string {
 	did := do()
-	for i, ch := range p.channels {
+	for i, ch := range a.channels {
 		fate := ch.fate()
 		if fate == "no error" {
 			continue
 		}
 		did += fmt.Sprintf(" [channel %d: %s]", i, fate)
-		if p.conn().IsClosed() {
-			p.first = nil
-			p.reopen(0)
-			p.reopen(1)
+		if a.conn().IsClosed() {
+			a.first = nil
+			a.reopen(0)
+			a.reopen(1)
 			break
 		}
-		p.reopen(i)
+		a.reopen(i)
 	}
-	if came := p.collect(); came != "" {
+	if came := a.collect(); came != "" {
 		did += " → " + came
 	}
-	return p.mask(did)
+	return a.mask(did)
 }
 
 // reopen opens a channel in the place of one that is closed, or was never open.
-func (p *player) reopen(i int) {
-	p.held[i] = nil
-	maps.DeleteFunc(p.consumers, func(_ string, c *consumer) bool { return c.channel == i })
-	p.channels[i] = p.channel()
-	p.returns[i] = p.channels[i].NotifyReturn(make(chan amqp.Return, 1)) // one message after another
-	p.must(p.channels[i].Confirm(false))
+func (a *actor) reopen(i int) {
+	a.held[i] = nil
+	maps.DeleteFunc(a.consumers, func(_ string, c *consumer) bool { return c.channel == i })
+	a.channels[i] = a.channel()
+	a.returns[i] = a.channels[i].NotifyReturn(make(chan amqp.Return, 1)) // one message after another
+	a.must(a.channels[i].Confirm(false))
 }
 
 // collect lists the deliveries that come until nothing comes any more.
-func (p *player) collect() string {
+func (a *actor) collect() string {
 	var came []string
 	for again := true; again; {
 		again = false
 		time.Sleep(settled)
-		for _, tag := range slices.Sorted(maps.Keys(p.consumers)) {
-			c := p.consumers[tag]
+		for _, tag := range slices.Sorted(maps.Keys(a.consumers)) {
+			c := a.consumers[tag]
 			for open := true; open; {
 				select {
 				case d, ok := <-c.deliveries:
 					if !ok { // the broker has cancelled it
 						came = append(came, tag+" ends")
-						delete(p.consumers, tag)
+						delete(a.consumers, tag)
 						open = false
 						break
 					}
 					again = true
 					came = append(came, fmt.Sprintf("%s gets %s", tag, show(d)))
 					if !c.automatic {
-						p.hold(c.channel, d)
+						a.hold(c.channel, d)
 					}
 				default:
 					open = false
@@ -199,8 +200,8 @@ func (p *player) collect() string {
 	return strings.Join(came, "; ")
 }
 
-func (p *player) someQueue() string    { return p.name(pick(p.rand, queueNames)) }
-func (p *player) someExchange() string { return p.name(pick(p.rand, exchangeNames)) }
+func (a *actor) someQueue() string    { return a.name(pick(a.rand, queueNames)) }
+func (a *actor) someExchange() string { return a.name(pick(a.rand, exchangeNames)) }
 
 // queueArguments are some that go together, and some that do not.
 var queueArguments = []amqp.Table{
@@ -217,125 +218,125 @@ var queueArguments = []amqp.Table{
 	{"x-max-length-bytes": int32(10)},
 }
 
-func (p *player) declareQueue() string {
-	q, i := p.someQueue(), p.rand.IntN(2)
-	args := maps.Clone(pick(p.rand, queueArguments))
+func (a *actor) declareQueue() string {
+	q, i := a.someQueue(), a.rand.IntN(2)
+	args := maps.Clone(pick(a.rand, queueArguments))
 	for _, name := range []string{"x-dead-letter-exchange", "x-dead-letter-routing-key"} {
 		if v, _ := args[name].(string); v != "" {
-			args[name] = p.name(v)
+			args[name] = a.name(v)
 		}
 	}
-	err := p.channels[i].declare(q, durable, args)
+	err := a.channels[i].declare(q, durable, args)
 	return fmt.Sprintf("declare %s %s: %v", q, showHeaders(args), err)
 }
 
-func (p *player) declareExchange() string {
-	x, kind, i := p.someExchange(), pick(p.rand, []string{"direct", "topic", "fanout", "topic"}), p.rand.IntN(2)
+func (a *actor) declareExchange() string {
+	x, kind, i := a.someExchange(), pick(a.rand, []string{"direct", "topic", "fanout", "topic"}), a.rand.IntN(2)
 	var args amqp.Table
-	if p.rand.IntN(4) == 0 {
-		args = amqp.Table{"alternate-exchange": p.someExchange()}
+	if a.rand.IntN(4) == 0 {
+		args = amqp.Table{"alternate-exchange": a.someExchange()}
 	}
 	f := durable
-	if p.rand.IntN(5) == 0 {
+	if a.rand.IntN(5) == 0 {
 		f |= autoDelete
 	}
-	err := p.channels[i].exchange(x, kind, f, args)
+	err := a.channels[i].exchange(x, kind, f, args)
 	return fmt.Sprintf("declare %s %s %d %s: %v", x, kind, f, showHeaders(args), err)
 }
 
-func (p *player) bind() string {
-	q, x, key, i := p.someQueue(), p.someExchange(), pick(p.rand, patterns), p.rand.IntN(2)
-	return fmt.Sprintf("bind %s to %s by %q: %v", q, x, key, p.channels[i].bind(q, x, key, nil))
+func (a *actor) bind() string {
+	q, x, key, i := a.someQueue(), a.someExchange(), pick(a.rand, patterns), a.rand.IntN(2)
+	return fmt.Sprintf("bind %s to %s by %q: %v", q, x, key, a.channels[i].bind(q, x, key, nil))
 }
 
-func (p *player) unbind() string {
-	q, x, key, i := p.someQueue(), p.someExchange(), pick(p.rand, patterns), p.rand.IntN(2)
-	return fmt.Sprintf("unbind %s from %s by %q: %v", q, x, key, p.channels[i].QueueUnbind(q, key, x, nil))
+func (a *actor) unbind() string {
+	q, x, key, i := a.someQueue(), a.someExchange(), pick(a.rand, patterns), a.rand.IntN(2)
+	return fmt.Sprintf("unbind %s from %s by %q: %v", q, x, key, a.channels[i].QueueUnbind(q, key, x, nil))
 }
 
-func (p *player) bindExchange() string {
-	to, x, key, i := p.someExchange(), p.someExchange(), pick(p.rand, patterns), p.rand.IntN(2)
-	return fmt.Sprintf("bind %s to %s by %q: %v", to, x, key, p.channels[i].ExchangeBind(to, key, x, false, nil))
+func (a *actor) bindExchange() string {
+	to, x, key, i := a.someExchange(), a.someExchange(), pick(a.rand, patterns), a.rand.IntN(2)
+	return fmt.Sprintf("bind %s to %s by %q: %v", to, x, key, a.channels[i].ExchangeBind(to, key, x, false, nil))
 }
 
-func (p *player) deleteQueue() string {
-	q, i, unused, empty := p.someQueue(), p.rand.IntN(2), p.rand.IntN(2) == 0, p.rand.IntN(2) == 0
-	n, err := p.channels[i].QueueDelete(q, unused, empty, false)
+func (a *actor) deleteQueue() string {
+	q, i, unused, empty := a.someQueue(), a.rand.IntN(2), a.rand.IntN(2) == 0, a.rand.IntN(2) == 0
+	n, err := a.channels[i].QueueDelete(q, unused, empty, false)
 	return fmt.Sprintf("delete %s unused=%t empty=%t: %d %v", q, unused, empty, n, err)
 }
 
-func (p *player) deleteExchange() string {
-	x, i, unused := p.someExchange(), p.rand.IntN(2), p.rand.IntN(2) == 0
-	return fmt.Sprintf("delete %s unused=%t: %v", x, unused, p.channels[i].ExchangeDelete(x, unused, false))
+func (a *actor) deleteExchange() string {
+	x, i, unused := a.someExchange(), a.rand.IntN(2), a.rand.IntN(2) == 0
+	return fmt.Sprintf("delete %s unused=%t: %v", x, unused, a.channels[i].ExchangeDelete(x, unused, false))
 }
 
-func (p *player) purge() string {
-	q, i := p.someQueue(), p.rand.IntN(2)
-	n, err := p.channels[i].QueuePurge(q, false)
+func (a *actor) purge() string {
+	q, i := a.someQueue(), a.rand.IntN(2)
+	n, err := a.channels[i].QueuePurge(q, false)
 	return fmt.Sprintf("purge %s: %d %v", q, n, err)
 }
 
-func (p *player) qos() string {
-	n, i := p.rand.IntN(4), p.rand.IntN(2)
-	return fmt.Sprintf("qos %d on %d: %v", n, i, p.channels[i].Qos(n, 0, false))
+func (a *actor) qos() string {
+	n, i := a.rand.IntN(4), a.rand.IntN(2)
+	return fmt.Sprintf("qos %d on %d: %v", n, i, a.channels[i].Qos(n, 0, false))
 }
 
-func (p *player) publish() string {
-	p.serial++
-	i, x, key := p.rand.IntN(2), pick(p.rand, []string{"", p.name("x1"), p.name("x2")}), pick(p.rand, routingKeys)
+func (a *actor) publish() string {
+	a.serial++
+	i, x, key := a.rand.IntN(2), pick(a.rand, []string{"", a.name("x1"), a.name("x2")}), pick(a.rand, routingKeys)
 	if x == "" {
-		key = p.someQueue()
+		key = a.someQueue()
 	}
-	m := amqp.Publishing{Body: fmt.Append(nil, p.serial), Priority: uint8(p.rand.IntN(8))}
-	if p.rand.IntN(5) == 0 {
-		m.Headers = amqp.Table{"CC": []any{p.someQueue()}}
+	m := amqp.Publishing{Body: fmt.Append(nil, a.serial), Priority: uint8(a.rand.IntN(8))}
+	if a.rand.IntN(5) == 0 {
+		m.Headers = amqp.Table{"CC": []any{a.someQueue()}}
 	}
-	ch := p.channels[i]
+	ch := a.channels[i]
 	confirmation, err := ch.PublishWithDeferredConfirm(x, key, true, false, m)
-	p.must(err)
-	did := fmt.Sprintf("publish %d to %q by %q priority=%d %s:", p.serial, x, key, m.Priority, showHeaders(m.Headers))
+	a.must(err)
+	did := fmt.Sprintf("publish %d to %q by %q priority=%d %s:", a.serial, x, key, m.Priority, showHeaders(m.Headers))
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	acked, err := confirmation.WaitContext(ctx)
-	p.must(err)
+	a.must(err)
 	select {
-	case r := <-p.returns[i]:
+	case r := <-a.returns[i]:
 		did += " " + r.ReplyText
 	default:
 	}
 	return did + fmt.Sprintf(" ack=%t", acked)
 }
 
-func (p *player) get() string {
-	q, i, automatic := p.someQueue(), p.rand.IntN(2), p.rand.IntN(3) == 0
-	d, ok, err := p.channels[i].Get(q, automatic)
+func (a *actor) get() string {
+	q, i, automatic := a.someQueue(), a.rand.IntN(2), a.rand.IntN(3) == 0
+	d, ok, err := a.channels[i].Get(q, automatic)
 	did := fmt.Sprintf("get from %s on %d automatic=%t:", q, i, automatic)
 	if err != nil || !ok {
 		return did + fmt.Sprintf(" none %v", err)
 	}
 	if !automatic {
-		p.hold(i, d)
+		a.hold(i, d)
 	}
 	return did + fmt.Sprintf(" %s left=%d", show(d), d.MessageCount)
 }
 
 // settle acknowledges or hands back something, or everything, or what it does not have.
-func (p *player) settle() string {
-	i := p.rand.IntN(2)
-	if len(p.held[i]) == 0 {
+func (a *actor) settle() string {
+	i := a.rand.IntN(2)
+	if len(a.held[i]) == 0 {
 		return "nothing to settle"
 	}
-	all, requeue, how := p.rand.IntN(5) == 0, p.rand.IntN(2) == 0, p.rand.IntN(3)
-	h := pick(p.rand, p.held[i])
-	if p.rand.IntN(40) == 0 {
+	all, requeue, how := a.rand.IntN(5) == 0, a.rand.IntN(2) == 0, a.rand.IntN(3)
+	h := pick(a.rand, a.held[i])
+	if a.rand.IntN(40) == 0 {
 		h = held{"nothing", 99}
 	}
 	if all {
 		h.tag = 0
 		h.body = "all"
 	}
-	p.held[i] = slices.DeleteFunc(p.held[i], func(other held) bool { return all || other.tag == h.tag })
-	ch := p.channels[i]
+	a.held[i] = slices.DeleteFunc(a.held[i], func(other held) bool { return all || other.tag == h.tag })
+	ch := a.channels[i]
 	switch {
 	case how == 0:
 		return fmt.Sprintf("ack %s on %d: %v", h.body, i, ch.Ack(h.tag, all))
@@ -346,48 +347,48 @@ func (p *player) settle() string {
 	}
 }
 
-func (p *player) subscribe() string {
-	p.serial++
-	q, i, automatic := p.someQueue(), p.rand.IntN(2), p.rand.IntN(4) == 0
-	exclusively, tag := p.rand.IntN(6) == 0, fmt.Sprintf("t%d", p.serial)
+func (a *actor) subscribe() string {
+	a.serial++
+	q, i, automatic := a.someQueue(), a.rand.IntN(2), a.rand.IntN(4) == 0
+	exclusively, tag := a.rand.IntN(6) == 0, fmt.Sprintf("t%d", a.serial)
 	var args amqp.Table
-	if p.rand.IntN(4) == 0 {
-		args = amqp.Table{"x-priority": int32(p.rand.IntN(3))}
+	if a.rand.IntN(4) == 0 {
+		args = amqp.Table{"x-priority": int32(a.rand.IntN(3))}
 	}
 	did := fmt.Sprintf("consume %s on %d as %s automatic=%t exclusive=%t %s:", q, i, tag, automatic, exclusively, showHeaders(args))
-	deliveries, err := p.channels[i].Consume(q, tag, automatic, exclusively, false, false, args)
+	deliveries, err := a.channels[i].Consume(q, tag, automatic, exclusively, false, false, args)
 	if err == nil {
-		p.consumers[tag] = &consumer{channel: i, tag: tag, deliveries: deliveries, automatic: automatic}
+		a.consumers[tag] = &consumer{channel: i, tag: tag, deliveries: deliveries, automatic: automatic}
 	}
 	return fmt.Sprintf("%s %v", did, err)
 }
 
-func (p *player) cancel() string {
-	if len(p.consumers) == 0 {
+func (a *actor) cancel() string {
+	if len(a.consumers) == 0 {
 		return "nothing to cancel"
 	}
-	c := p.consumers[pick(p.rand, slices.Sorted(maps.Keys(p.consumers)))]
-	did := fmt.Sprintf("cancel %s: %v", c.tag, p.channels[c.channel].Cancel(c.tag, false))
+	c := a.consumers[pick(a.rand, slices.Sorted(maps.Keys(a.consumers)))]
+	did := fmt.Sprintf("cancel %s: %v", c.tag, a.channels[c.channel].Cancel(c.tag, false))
 	for d := range c.deliveries { // what was on its way
 		did += " but it gets " + show(d)
 		if !c.automatic {
-			p.hold(c.channel, d)
+			a.hold(c.channel, d)
 		}
 	}
-	delete(p.consumers, c.tag)
+	delete(a.consumers, c.tag)
 	return did
 }
 
 // recover is by a method that is deprecated, and still there.
-func (p *player) recover() string {
-	i := p.rand.IntN(2)
-	p.held[i] = nil
-	return fmt.Sprintf("recover on %d: %v", i, p.channels[i].Recover(true)) //nolint:staticcheck // see above
+func (a *actor) recover() string {
+	i := a.rand.IntN(2)
+	a.held[i] = nil
+	return fmt.Sprintf("recover on %d: %v", i, a.channels[i].Recover(true)) //nolint:staticcheck // see above
 }
 
-func (p *player) closeChannel() string {
-	i := p.rand.IntN(2)
-	did := fmt.Sprintf("close channel %d: %v", i, p.channels[i].Close())
-	p.reopen(i)
+func (a *actor) closeChannel() string {
+	i := a.rand.IntN(2)
+	did := fmt.Sprintf("close channel %d: %v", i, a.channels[i].Close())
+	a.reopen(i)
 	return did
 }

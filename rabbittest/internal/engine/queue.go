@@ -116,6 +116,7 @@ func (q *Queue) enqueue(m *Message) bool {
 	if q.Ready() == 0 { // someone may be waiting
 		if c := q.taker(); c != nil {
 			q.node.record(Published, q, m, "")
+			e.redelivered = e.redelivered && q.Quorum // a classic queue looks only at what it has kept
 			c.deliver(e)
 			q.node.touch(q)
 			return true
