@@ -15,8 +15,14 @@ package codec
 import (
 	"encoding"
 	"encoding/json"
+	"errors"
 	"reflect"
 )
+
+// ErrUnavailable says that a body can be neither decoded nor refused now, since something that the codec needs, such as
+// a registry of schemas, does not answer. It tells nothing of the body: a consumer tries the message again as its retry
+// policy says. The codecs of this package need nothing, and never return it.
+var ErrUnavailable = errors.New("not available now")
 
 // A Codec turns values into bodies of one content type and back. Other packages may bring their own. Its methods are
 // called by several goroutines at once.
@@ -26,12 +32,12 @@ type Codec interface {
 	ContentType() string
 
 	// Encode returns v as a body. The body is the caller's and shares no memory with v, so that v may be changed while
-	// the body is still on its way. An error means that v cannot be sent, now or later.
+	// the body is still on its way. An error means that v cannot be sent, now or later, unless it wraps ErrUnavailable.
 	Encode(v any) ([]byte, error)
 
 	// Decode reads a body into v, a pointer that is not nil. It keeps no part of body, which belongs to the caller. An
-	// error means that the body is not what the type wants, and never will be: the consumer does not retry it. After an
-	// error v may have been filled in part.
+	// error means that the body is not what the type wants, and never will be: the consumer does not retry it, unless the
+	// error wraps ErrUnavailable. After an error v may have been filled in part.
 	Decode(body []byte, v any) error
 }
 

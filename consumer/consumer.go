@@ -27,7 +27,8 @@
 //	                     after Config.MaxAge: error queue, reason "expired"
 //	Error                error queue, reason "rejected"
 //	timeout, panic       as Retry
-//	cannot be decoded    error queue, reason "undecodable"; no handler runs
+//	cannot be decoded    error queue, reason "undecodable"; no handler runs;
+//	                     as Retry if the error wraps codec.ErrUnavailable
 //	Validate fails       error queue, reason "invalid"; no handler runs
 //	kills its process    error queue, reason "crashed", after ten deliveries
 //
@@ -103,12 +104,13 @@ func New[T any](conn *connection.Connection, queue string, handle Handler[T], cf
 	decoder := execute.NewDecoder[T](codecs, cfg.MaxBody)
 	c.execute = func(ctx context.Context, d *delivery) (Outcome, monitoring.Reason) {
 		body, err := decoder.Decode(d.ContentType, d.ContentEncoding, d.Body)
-		if err != nil {
-			reason := monitoring.ReasonUndecodable
-			if errors.Is(err, execute.ErrInvalid) {
-				reason = monitoring.ReasonInvalid
-			}
-			return Outcome{kind: KindError, err: err}, reason
+		switch {
+		case errors.Is(err, execute.ErrInvalid):
+			return Outcome{kind: KindError, err: err}, monitoring.ReasonInvalid
+		case errors.Is(err, codec.ErrUnavailable): // not the body's fault
+			return Outcome{kind: KindRetry, err: err}, ""
+		case err != nil:
+			return Outcome{kind: KindError, err: err}, monitoring.ReasonUndecodable
 		}
 		m := newMessage[T](d)
 		m.Body = body

@@ -42,6 +42,13 @@ func says(o consumer.Outcome) consumer.Handler[order] {
 	return func(context.Context, consumer.Message[order]) consumer.Outcome { return o }
 }
 
+// absent is a codec that cannot do its work now.
+type absent struct{ codec.JSON }
+
+func (absent) Decode([]byte, any) error {
+	return fmt.Errorf("%w: the registry is down", codec.ErrUnavailable)
+}
+
 // What follows from what a handler says, or does instead, at which attempt.
 func TestWhatBecomesOfIt(t *testing.T) {
 	policy := retry.Steps(time.Second, time.Minute)
@@ -74,6 +81,8 @@ func TestWhatBecomesOfIt(t *testing.T) {
 		"not immediate": {handler: says(consumer.Retry(errBank)), message: consumer.Message[order]{Attempt: 2}, cfg: consumer.Config{Immediate: 2}, want: "retried after 1m0s: the bank is down", to: "q.retry.1m0s", failure: monitoring.FailureReturned, runs: 1},
 		"undecodable":   {handler: says(consumer.Ack()), message: consumer.Message[order]{Raw: []byte(`{"ID":7}`)}, want: "errored, undecodable: the body cannot be decoded: ", to: "q.error"},
 		"empty":         {handler: says(consumer.Ack()), message: consumer.Message[order]{Raw: []byte{}}, want: "errored, undecodable: the body cannot be decoded: ", to: "q.error"},
+		"not now":       {handler: says(consumer.Ack()), message: consumer.Message[order]{Raw: []byte("?")}, cfg: consumer.Config{Codec: absent{}}, want: "retried after 1s: the body cannot be decoded: not available now: the registry is down", to: "q.retry.1s", failure: monitoring.FailureReturned},
+		"never":         {handler: says(consumer.Ack()), message: consumer.Message[order]{Raw: []byte("?"), Attempt: 3}, cfg: consumer.Config{Codec: absent{}}, want: "errored, exhausted: the body cannot be decoded: not available now: the registry is down", to: "q.error", failure: monitoring.FailureReturned},
 		"invalid":       {handler: says(consumer.Ack()), message: consumer.Message[order]{Body: order{Cents: -1}}, want: "errored, invalid: the body is invalid: cents are negative", to: "q.error"},
 		"invalid raw":   {handler: says(consumer.Ack()), message: consumer.Message[order]{Raw: []byte(`{"Cents":-1}`)}, want: "errored, invalid: the body is invalid: cents are negative", to: "q.error"},
 		"expired": {
