@@ -12,7 +12,10 @@ import (
 
 const module = "github.com/warren-mq/warren"
 
-const amqp = "github.com/rabbitmq/amqp091-go"
+const (
+	amqp = "github.com/rabbitmq/amqp091-go"
+	avro = "github.com/hamba/avro/v2"
+)
 
 // arrows says which package may know which: DESIGN.md, section 2. A package
 // that is not listed fails the test, so that a new one is thought about.
@@ -46,6 +49,10 @@ var arrows = map[string][]string{
 		"internal/confirm", "internal/header", "internal/rehearsal", amqp,
 	},
 
+	// Leaves: each adapts one library, and is linked only by whom imports it.
+	"codec/avrocodec":                {"codec", "codec/avrocodec/internal/guard", avro},
+	"codec/avrocodec/internal/guard": {avro},
+
 	// The broker for tests knows nothing of the library.
 	"rabbittest/internal/wire":   {},
 	"rabbittest/internal/engine": {"rabbittest/internal/wire"},
@@ -62,6 +69,7 @@ var arrows = map[string][]string{
 	"internal/rabbitmq/tests-that-need-it": {}, // tests alone
 	"examples/quickstart":                  {"connection", "consumer", "publisher", "rabbittest", "retry", "monitoring", "topology"},
 	"examples/conversations":               {"connection", "consumer", "publisher", "rabbittest", "retry", "monitoring", "topology"},
+	"internal/registrytest":                {},
 }
 
 // listed is what go list tells of one package.
