@@ -26,6 +26,7 @@ var messages = []section{
 	afterwards,
 	overtime,
 	repliesDirectly,
+	sorting,
 	singleActive,
 	prefetching,
 	getting,

@@ -158,21 +158,9 @@ func (ch *Channel) checkUser(p Publishing) *Error {
 	return nil
 }
 
-// firstOfEach is a table without second fields of one name.
+// firstOfEach is a table without second fields of one name, sorted: lists:ukeysort in mc_amqpl.erl.
 func firstOfEach(t wire.Table) wire.Table {
-	seen := make(map[string]bool, len(t))
-	for _, f := range t {
-		seen[f.Name] = true
-	}
-	if len(seen) == len(t) { // as nearly always
-		return t
-	}
-	clear(seen)
-	return slices.DeleteFunc(slices.Clone(t), func(f wire.Field) bool {
-		again := seen[f.Name]
-		seen[f.Name] = true
-		return again
-	})
+	return slices.CompactFunc(sortHeaders(slices.Clone(t)), func(a, b wire.Field) bool { return a.Name == b.Name })
 }
 
 func (n *Node) oversize(size, limit int) *Error {

@@ -124,7 +124,7 @@ func (n *Node) deathHeaders(m *Message) wire.Table {
 	if n.profile.LastDeath {
 		headers = m.Last.headers(headers, "x-last-death-")
 	}
-	return headers
+	return sortHeaders(headers)
 }
 
 func (c Cause) headers(t wire.Table, prefix string) wire.Table {

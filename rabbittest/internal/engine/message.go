@@ -2,6 +2,7 @@ package engine
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/warren-mq/warren/rabbittest/internal/wire"
@@ -72,6 +73,12 @@ func withHeaders(p wire.Properties, headers wire.Table) wire.Properties {
 	return p
 }
 
+// sortHeaders sorts a table of the caller's by name, as RabbitMQ does.
+func sortHeaders(t wire.Table) wire.Table {
+	slices.SortStableFunc(t, func(a, b wire.Field) int { return strings.Compare(a.Name, b.Name) })
+	return t
+}
+
 // entry is a message in a queue.
 type entry struct {
 	*Message
@@ -116,6 +123,8 @@ func (q *Queue) countHeaders(e *entry, headers wire.Table, got bool) wire.Table 
 		}
 	case !profile.AcquiredCount && (count > 0 || got && profile.ZeroDeliveryCount):
 		headers = headers.With("x-delivery-count", count)
+	default:
+		return headers
 	}
-	return headers
+	return sortHeaders(headers)
 }

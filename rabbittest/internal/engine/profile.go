@@ -90,7 +90,8 @@ type Profile struct {
 	MostHashes int
 	// LogExchange: amq.rabbitmq.log is there, though nothing is published to it by default.
 	LogExchange bool
-	// FirstHeader: of two headers of one name, the first is kept.
+	// FirstHeader: of two headers of one name, the first is kept, and headers are sorted from the first (4.0). Before,
+	// the broker sorts them when it adds one.
 	FirstHeader bool
 	// StrictNumbers: in a headers exchange, a float is no integer.
 	StrictNumbers bool
