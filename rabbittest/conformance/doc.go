@@ -4,4 +4,8 @@
 // messages, headers and their order. The same rows run on RabbitMQ 3.10, 4.0 and 4.3, which is where the expected
 // texts come from, and on rabbittest as each of the three, in a testing/synctest bubble. Where versions differ, the
 // row says how.
+//
+// What no row has thought of, random scripts look for: they do the same with both brokers, and compare.
+//
+//	AMQP_URL=amqp://guest:guest@localhost/ go test ./rabbittest/conformance -scripts 500
 package conformance
