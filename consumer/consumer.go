@@ -225,6 +225,15 @@ func (c *Consumer) Resume(ctx context.Context) error {
 	return c.switchTo(ctx, false, func(s *state) bool { return s.subscribed })
 }
 
+// Paused tells whether the last word was Pause and not Resume, also before Run:
+// the consumer starts paused then, and Ready waits for Resume. It does not tell
+// whether what was taken is worked off.
+func (c *Consumer) Paused() bool {
+	c.state.mu.Lock()
+	defer c.state.mu.Unlock()
+	return c.state.pausing
+}
+
 // SetWorkers changes the number of workers to n, at least 1, for this Run and
 // later ones; and Prefetch with it, if that is not set. It does not wait for
 // handlers that run. It returns an error if the messages taken ahead could not

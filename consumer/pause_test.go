@@ -204,3 +204,28 @@ func TestPauseConcurrently(t *testing.T) {
 		must(t, r.Health())
 	})
 }
+
+// Who is about to run it can tell that it will not subscribe.
+func TestPausedIsWhatWasAskedForLast(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, k *kit) {
+		c := newConsumer(k, newBlocker().handle, consumer.Config{})
+		paused := func(when string, want bool) {
+			t.Helper()
+			if c.Paused() != want {
+				t.Errorf("%s: paused is %v", when, !want)
+			}
+		}
+		paused("before Pause", false)
+		must(t, c.Pause(t.Context()))
+		paused("after Pause", true)
+		r := start(k, c)
+		eventually(t, "paused", func() bool { return errors.Is(r.Health(), consumer.ErrPaused) })
+		paused("while running", true)
+		must(t, c.Resume(t.Context()))
+		paused("after Resume", false)
+		r.cancel()
+		must(t, r.wait())
+		paused("after Run", false)
+	})
+}
