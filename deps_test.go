@@ -59,6 +59,8 @@ var arrows = map[string][]string{
 	"rabbittest/internal/pipe":   {},
 	"rabbittest":                 {"rabbittest/internal/engine", "rabbittest/internal/pipe", "rabbittest/internal/wire"},
 
+	"warrenfx": {"connection", "consumer", "monitoring", "publisher", "go.uber.org/fx"},
+
 	"cmd/warren": {"rabbittest", "github.com/spf13/cobra"},
 
 	// Not part of the library.
