@@ -42,8 +42,8 @@ func (ch *Channel) watch(d *delivery) {
 	ch.timeoutTimer = ch.node.At(due, ch.checkTimeout)
 }
 
-// checkTimeout ends who is late. RabbitMQ 4.3 cancels the consumer, if its client is told of that and if it is no
-// basic.get; all else costs the channel.
+// checkTimeout ends who is late. RabbitMQ 4.3 cancels the consumer, if its client is told of that and has not done so
+// itself, and if it is no basic.get; all else costs the channel.
 func (ch *Channel) checkTimeout() {
 	ch.timeoutTimer = nil
 	cancels := ch.node.profile.TimeoutCancels
@@ -57,7 +57,7 @@ func (ch *Channel) checkTimeout() {
 		case !cancels:
 			ch.fail(ch.tooLate(bound.Milliseconds()))
 			return
-		case d.consumer == nil || !ch.conn.Notify:
+		case d.consumer == nil || d.consumer.gone || !ch.conn.Notify:
 			ch.fail(ch.tooLate(-1)) // the queue noticed, and does not say what its bound is
 			return
 		case !slices.Contains(late, d.consumer):
