@@ -26,7 +26,7 @@ race: ## the same five times over, in random order: for what happens rarely
 .PHONY: lint
 lint: ## the linters of .golangci.yml
 	go run $(GOLANGCI) config verify
-	go run $(GOLANGCI) run $(PKG)
+	go run $(GOLANGCI) run --allow-parallel-runners $(PKG)
 
 .PHONY: vuln
 vuln: ## known vulnerabilities in what we call
