@@ -87,6 +87,7 @@ func (ch *Channel) Consume(s Subscription) (string, *Error) {
 		c.Tag = newTag()
 	}
 	ch.consumers[c.Tag] = c
+	c.succeed()
 	q.join(c)
 	return c.Tag, nil
 }
@@ -132,6 +133,23 @@ func (c *Consumer) dismiss() {
 	c.leave()
 	if c.channel.conn.Notify {
 		c.channel.node.dismissed = append(c.channel.node.dismissed, c)
+	}
+}
+
+// succeed takes over what a cancelled consumer of the same tag, channel and quorum queue has not settled: to the queue
+// they are one.
+func (c *Consumer) succeed() {
+	if !c.queue.Quorum {
+		return
+	}
+	for _, d := range c.channel.deliveries.list {
+		if d.queue == c.queue && d.consumer != nil && d.consumer.Tag == c.Tag && !d.lost {
+			d.consumer = c
+			c.unacked++
+		}
+	}
+	if c.unacked > 0 {
+		c.queue.holders--
 	}
 }
 

@@ -73,7 +73,7 @@ func milliseconds(ms int64) time.Duration {
 	return time.Duration(ms) * time.Millisecond
 }
 
-// heads are the entries that may expire: the first one, and where a quorum queue tells priorities apart strictly, the
+// heads are the entries that may expire: the next one, and where a quorum queue tells priorities apart strictly, the
 // first one of each. What stands behind a longer-lived one waits, as in RabbitMQ.
 // https://www.rabbitmq.com/docs/ttl#per-message-ttl-caveats
 func (q *Queue) heads(yield func(e *entry, from *list) bool) {
@@ -82,11 +82,15 @@ func (q *Queue) heads(yield func(e *entry, from *list) bool) {
 			return
 		}
 	}
+	if !q.expiresByLevel() {
+		if at := q.nextLevel(); at >= 0 {
+			yield(q.levels[at].front(), &q.levels[at])
+		}
+		return
+	}
 	for i := range q.levels {
-		if e := q.levels[i].front(); e != nil {
-			if !yield(e, &q.levels[i]) || !q.expiresByLevel() {
-				return
-			}
+		if e := q.levels[i].front(); e != nil && !yield(e, &q.levels[i]) {
+			return
 		}
 	}
 }
@@ -104,6 +108,9 @@ func (q *Queue) expire() {
 				continue
 			}
 			from.pop()
+			if from != &q.returned {
+				q.takeTurn()
+			}
 			q.bytes -= len(e.Body)
 			q.deadLetter(e, reasonExpired)
 			again = true

@@ -26,7 +26,7 @@ type Queue struct {
 	levels   []list // by priority, the highest first
 	returned list   // of a quorum queue: what came back goes first, in the order in which it came
 	delayed  list   // of a quorum queue of 4.3: what came back and waits
-	turn     int    // of a quorum queue of 4.0: how many of the higher level were taken in a row
+	turn     int    // of a quorum queue of 4.0: which of the turns it is
 	bytes    int    // of what is ready
 	position uint64
 	unacked  int
@@ -203,9 +203,8 @@ func (q *Queue) takeNext() *entry {
 	if q.returned.len() > 0 {
 		e = q.returned.pop()
 	} else {
-		at := q.nextLevel()
-		q.takeTurn(at)
-		e = q.levels[at].pop()
+		e = q.levels[q.nextLevel()].pop()
+		q.takeTurn()
 	}
 	q.bytes -= len(e.Body)
 	return e
@@ -288,12 +287,16 @@ func (q *Queue) successor() *Consumer {
 	return nil
 }
 
-// consumerCount is how many consumers the queue says that it has. A quorum queue counts who only holds a message, too.
+// consumerCount is how many consumers the queue says that it has. A quorum queue counts who only holds a message, too,
+// and does not count who waits to be the single active one.
 func (q *Queue) consumerCount() int {
-	if q.Quorum {
-		return len(q.consumers) + q.holders
+	switch {
+	case !q.Quorum:
+		return len(q.consumers)
+	case q.singleActive:
+		return min(1, len(q.consumers)) + q.holders
 	}
-	return len(q.consumers)
+	return len(q.consumers) + q.holders
 }
 
 // gone is told of every entry that leaves for good.
@@ -355,7 +358,7 @@ func (q *Queue) purge() int {
 		q.leftover.retry.Stop()
 		q.leftover = leftover{}
 	}
-	q.returned, q.delayed = list{}, list{}
+	q.returned, q.delayed, q.turn = list{}, list{}, 0
 	for i := range q.levels {
 		q.levels[i] = list{}
 	}

@@ -6,8 +6,8 @@ import "time"
 // https://www.rabbitmq.com/docs/quorum-queues#priorities
 const defaultPriority = 4
 
-// turns is how many messages of the higher level RabbitMQ 4.0 delivers before one of the lower.
-const turns = 2
+// turns: of two levels, RabbitMQ 4.0 takes the higher one, but each third time the older message (rabbit_fifo_q.erl).
+const turns = 3
 
 // level is the index of the message's priority.
 func (q *Queue) level(m *Message) int {
@@ -31,8 +31,11 @@ func (q *Queue) level(m *Message) int {
 
 // nextLevel is the index of the level from which the next entry is taken, or -1.
 func (q *Queue) nextLevel() int {
-	if q.Quorum && len(q.levels) == 2 && q.turn >= turns && q.levels[1].len() > 0 {
-		return 1
+	if q.Quorum && len(q.levels) == 2 && q.turn == turns-1 && q.levels[0].len() > 0 && q.levels[1].len() > 0 {
+		if q.levels[1].front().position < q.levels[0].front().position {
+			return 1
+		}
+		return 0
 	}
 	for i := range q.levels {
 		if q.levels[i].len() > 0 {
@@ -42,14 +45,8 @@ func (q *Queue) nextLevel() int {
 	return -1
 }
 
-// takeTurn counts what is taken from which level.
-func (q *Queue) takeTurn(level int) {
-	if level == 0 {
-		q.turn++
-	} else {
-		q.turn = 0
-	}
-}
+// takeTurn counts what is taken from the levels.
+func (q *Queue) takeTurn() { q.turn = (q.turn + 1) % turns }
 
 // takeBackQuorum puts an entry where the version puts it; or dead-letters it, if it returned too often.
 // https://www.rabbitmq.com/docs/quorum-queues#poison-message-handling
