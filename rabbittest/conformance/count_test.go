@@ -360,6 +360,20 @@ var limits = section{"limit deliveries", []row{
 		},
 	},
 	{
+		name: "a message that dies of it, and the prefetch",
+		want: "2,3,-",
+		on: map[string]string{
+			"4": "2,-",
+		},
+		run: func(e *env) string {
+			q := e.quorum("q", arguments("x-delivery-limit", 0))
+			e.put("", q, "1", "2", "3", "4", "5")
+			_, deliveries := e.subscriber(q, 1, nil)
+			e.must(e.next(deliveries).Reject(true))
+			return e.rest(deliveries)
+		},
+	},
+	{
 		name: "a classic queue does not know it",
 		want: "channel 406 PRECONDITION_FAILED - invalid arg 'x-delivery-limit' for queue 'q' in vhost '/' of queue type rabbit_classic_queue",
 		run: func(e *env) string {

@@ -199,6 +199,24 @@ var crowding = section{"be full", []row{
 		},
 	},
 	{
+		name: "several requeued over the bound of a quorum queue",
+		want: "dlq: 3,2,1, left 4(r),5(r)",
+		on: map[string]string{
+			"4.3": "dlq: 1(r),2(r),3(r), left 4(r),5(r)",
+		},
+		run: func(e *env) string {
+			q, dlq := e.mortal(limiteds, arguments("x-max-length", 2))
+			ch := e.channelOn(e.connect())
+			deliveries := ch.consume(q, "", nil)
+			e.put("", q, "1", "2", "3", "4", "5")
+			for range 5 {
+				e.next(deliveries)
+			}
+			e.must(ch.Close())
+			return "dlq: " + e.stays(dlq) + ", left " + e.drain(q)
+		},
+	},
+	{
 		name: "0 and a waiting consumer",
 		want: "1,2,-, dlq: none",
 		run: func(e *env) string {

@@ -174,6 +174,35 @@ var singleActive = section{"have a single active consumer", []row{
 		},
 	},
 	{
+		name: "a higher priority in a quorum queue, while one is held and then requeued",
+		want: "1(r),- / -, messages=0 consumers=1, then 2,- / -, messages=0 consumers=1",
+		on: map[string]string{
+			"4.0": "- / -, messages=1 consumers=0, then - / -, messages=2 consumers=0",
+			"4.3": "- / 1(r),-, messages=0 consumers=1, then - / 2,-, messages=0 consumers=1",
+		},
+		run: func(e *env) string {
+			q := e.quorum("q", single())
+			a := e.channel().consume(q, "a", nil)
+			e.put("", q, "1")
+			d := e.next(a)
+			b := e.channel().consume(q, "b", arguments("x-priority", 10))
+			e.must(d.Nack(false, true))
+			seen := e.rest(a) + " / " + e.rest(b) + ", " + e.counts(q)
+			e.put("", q, "2")
+			return seen + ", then " + e.rest(a) + " / " + e.rest(b) + ", " + e.counts(q)
+		},
+	},
+	{
+		name: "all count as consumers of a quorum queue",
+		want: "messages=0 consumers=1",
+		run: func(e *env) string {
+			q := e.quorum("q", single())
+			e.channel().consume(q, "a", nil)
+			e.channel().consume(q, "b", nil)
+			return e.counts(q)
+		},
+	},
+	{
 		name: "all count as consumers",
 		want: "messages=0 consumers=2",
 		run: func(e *env) string {

@@ -129,7 +129,7 @@ func (p *player) step() {
 	i := p.random.IntN(len(p.seats))
 	s := p.seats[i]
 	did := p.act(i, s)
-	p.sleep(100 * time.Millisecond)
+	p.sleep(80 * time.Millisecond)
 	line := fmt.Sprintf("%d %s", i, did)
 	for n, s := range p.seats {
 		for open := true; open; {
@@ -141,7 +141,7 @@ func (p *player) step() {
 				}
 				s.held = append(s.held, d)
 				line += fmt.Sprintf("; %d gets %s tag=%d %s", n, d.Body, d.DeliveryTag, counted(d))
-			default:
+			case <-time.After(20 * time.Millisecond): // the client hands them over one by one
 				open = false
 			}
 		}

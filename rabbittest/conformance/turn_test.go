@@ -28,6 +28,15 @@ var turns = section{"take turns", []row{
 	{name: "a higher priority comes later, quorum", want: "0, then 2,- / 1,-", run: late(quorums)},
 	{name: "a requeue goes to the higher priority, classic", want: "- / 0(r),-", run: upwards(classics)},
 	{name: "a requeue goes to the higher priority, quorum", want: "- / 0(r),-", run: upwards(quorums)},
+	{name: "a requeue by one without room, classic", want: "0(r),- / 1(r),-", run: behind(classics)},
+	{name: "a requeue by one without room, quorum", want: "1(r),- / 0(r),-", run: behind(quorums)},
+	{name: "a consumer comes back under its tag, classic", want: "2,3,-, then 4,-, messages=0 consumers=1", run: again(classics)},
+	{
+		name: "a consumer comes back under its tag, quorum",
+		want: "-, then 2,-, messages=2 consumers=1",
+		not:  map[string]string{"3.10": "the acknowledgement ends the connection, with 541 INTERNAL_ERROR: a bug of 3.10.8"},
+		run:  again(quorums),
+	},
 }}
 
 // subscriber consumes on a channel of its own, with a prefetch.
@@ -163,5 +172,35 @@ func upwards(declare kind) func(e *env) string {
 		_, b := e.subscriber(q, 0, arguments("x-priority", 5))
 		e.must(d.Nack(false, true))
 		return e.rest(a) + " / " + e.rest(b)
+	}
+}
+
+func behind(declare kind) func(e *env) string {
+	return func(e *env) string {
+		q := declare(e, "q", nil)
+		_, a := e.subscriber(q, 2, nil)
+		e.put("", q, "0", "1")
+		e.next(a)
+		last := e.next(a)
+		_, b := e.subscriber(q, 0, nil)
+		e.must(last.Nack(true, true))
+		return e.rest(a) + " / " + e.rest(b)
+	}
+}
+
+func again(declare kind) func(e *env) string {
+	return func(e *env) string {
+		q := declare(e, "q", nil)
+		ch := e.channel()
+		e.must(ch.Qos(2, 0, false))
+		a := ch.consume(q, "c", nil)
+		e.put("", q, "0", "1", "2", "3", "4")
+		d := e.next(a)
+		e.next(a)
+		e.must(ch.Cancel("c", false))
+		b := ch.consume(q, "c", nil)
+		seen := e.rest(b)
+		e.must(d.Ack(false))
+		return seen + ", then " + e.rest(b) + ", " + e.counts(q)
 	}
 }

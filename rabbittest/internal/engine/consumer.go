@@ -22,6 +22,7 @@ type Consumer struct {
 	queue    *Queue
 	prefetch int           // 0: as many as there are
 	timeout  time.Duration // for an acknowledgement, instead of the queue's; 0: none of its own
+	extra    int           // may have so many more than its prefetch
 	unacked  int
 	gone     bool
 }
@@ -159,7 +160,21 @@ func (c *Consumer) hasRoom() bool {
 		return true
 	}
 	ch := c.channel
-	return (c.prefetch == 0 || c.unacked < c.prefetch) && (ch.limit == 0 || ch.limited < ch.limit)
+	return !c.full() && (ch.limit == 0 || ch.limited < ch.limit)
+}
+
+// full tells whether the consumer has as many deliveries as it may have.
+func (c *Consumer) full() bool { return c.prefetch > 0 && c.unacked >= c.prefetch+c.extra }
+
+// bequeath is told that something was settled that the consumer got before it was cancelled. A classic queue knows
+// only its tag, and gives the room to who has that now.
+func (c *Consumer) bequeath() {
+	if c.unacked == 0 {
+		c.queue.holders--
+	}
+	if heir := c.channel.consumers[c.Tag]; heir != nil && heir.queue == c.queue && !c.queue.Quorum {
+		heir.extra++
+	}
 }
 
 func (c *Consumer) deliver(e *entry) {

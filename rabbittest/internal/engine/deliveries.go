@@ -148,6 +148,7 @@ func (ch *Channel) settle(s settlement) {
 			d.queue.node.record(Rejected, d.queue, d.entry.Message, "")
 			d.queue.refuse(d.entry, s.why)
 		}
+		d.queue.settled(false)
 	}
 }
 
@@ -168,14 +169,18 @@ func (ch *Channel) giveBack(list []*delivery, why cause) {
 	for _, q := range queues {
 		q.unacked -= len(back[q])
 		q.takeBack(back[q], why)
+		q.settled(why != closedDown)
 	}
 }
 
 // release gives the consumer and the channel room for another delivery.
 func (ch *Channel) release(d *delivery) {
 	if c := d.consumer; c != nil {
-		if c.unacked--; c.unacked == 0 && c.gone {
-			d.queue.holders--
+		if c.full() {
+			d.queue.lineUp(c)
+		}
+		if c.unacked--; c.gone {
+			c.bequeath()
 		}
 		ch.limited--
 		if ch.limit > 0 { // it may have held back any of them
@@ -183,7 +188,6 @@ func (ch *Channel) release(d *delivery) {
 				ch.node.touch(other.queue)
 			}
 		}
-		d.queue.activate()
 		ch.node.touch(d.queue)
 	} else {
 		d.queue.holders--
@@ -236,6 +240,7 @@ func (ch *Channel) hand(q *Queue, e *entry, c *Consumer, noAck bool) Delivery {
 		q.gone(e)
 		return d
 	}
+	e.holder = c
 	held := &delivery{tag: d.Tag, entry: e, queue: q, consumer: c, since: time.Now()}
 	ch.deliveries.add(held)
 	q.unacked++

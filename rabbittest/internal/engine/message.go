@@ -85,10 +85,11 @@ type entry struct {
 	position    uint64    // of its first enqueueing; keeps its place when it comes back
 	expires     time.Time // zero: never
 	redelivered bool
-	failures    int64 // how often a consumer failed with it, with those of the queues before
-	returns     int64 // how often it came back to this queue at all
-	fresh       bool  // its TTL is 0, and nobody has looked at it yet: a waiting consumer may have it
-	level       int   // index of its priority in the queue's levels
+	failures    int64     // how often a consumer failed with it, with those of the queues before
+	returns     int64     // how often it came back to this queue at all
+	holder      *Consumer // the last one that had it; nil for basic.get
+	fresh       bool      // its TTL is 0, and nobody has looked at it yet: a waiting consumer may have it
+	level       int       // index of its priority in the queue's levels
 	readyAt     time.Time
 }
 

@@ -42,6 +42,15 @@ type Profile struct {
 	// SleepyActivation: when the single active consumer of a classic queue is cancelled, the next one gets nothing
 	// before something else happens to the queue (3.10).
 	SleepyActivation bool
+	// SleepyHandover: a single active consumer of a quorum queue that makes way for a higher priority, and gives back by
+	// requeue what it has, leaves the queue without an active one (4.0).
+	SleepyHandover bool
+	// LimitLeavesRoom: for each message that dies by the delivery limit its consumer may hold one more than its
+	// prefetch, for good (3.10).
+	LimitLeavesRoom bool
+	// DropsBackwards: of several messages that a quorum queue drops at once, the last is dead-lettered first (until
+	// 4.0).
+	DropsBackwards bool
 	// NoUnlimited: a delivery limit of -1 is no absence of one, but less than 0 (3.10).
 	NoUnlimited bool
 	// PurgesDeadLetters: a purge takes the dead letters along that wait for their target (4.3).
@@ -149,6 +158,8 @@ var profiles = []Profile{
 		UserFirst:          true,
 		ReversesDeaths:     true,
 		SleepyActivation:   true,
+		LimitLeavesRoom:    true,
+		DropsBackwards:     true,
 		NoUnlimited:        true,
 		ClassicArguments:   classicArguments,
 		QuorumArguments:    quorumArguments,
@@ -183,6 +194,8 @@ var profiles = []Profile{
 		QuorumConsumer:     []string{"x-priority"},
 		StreamConsumer:     []string{"x-stream-offset", "x-stream-filter", "x-stream-match-unfiltered"},
 		DeliveryLimit:      20,
+		SleepyHandover:     true,
+		DropsBackwards:     true,
 		KeepsFailures:      true,
 		PriorityTakesOver:  true,
 		RewritesExpiration: true,

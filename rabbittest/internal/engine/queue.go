@@ -117,6 +117,7 @@ func (q *Queue) enqueue(m *Message) bool {
 		if c := q.taker(); c != nil {
 			q.node.record(Published, q, m, "")
 			e.redelivered = e.redelivered && q.Quorum // a classic queue looks only at what it has kept
+			q.takeTurn()
 			c.deliver(e)
 			q.node.touch(q)
 			return true
@@ -125,15 +126,27 @@ func (q *Queue) enqueue(m *Message) bool {
 	q.node.record(Published, q, m, "")
 	q.levels[e.level].push(e)
 	q.bytes += len(m.Body)
-	q.dropHead()
+	if !q.Quorum {
+		q.dropHead()
+	}
 	q.node.touch(q)
 	return true
 }
 
 // dropHead makes room in a queue that drops what stands first.
 func (q *Queue) dropHead() {
-	for q.overflow == dropHead && q.full(0, 0) {
-		q.deadLetter(q.takeNext(), reasonMaxLength)
+	if q.overflow != dropHead {
+		return
+	}
+	var dropped []*entry
+	for q.full(0, 0) {
+		dropped = append(dropped, q.takeNext())
+	}
+	if q.Quorum && q.node.profile.DropsBackwards {
+		slices.Reverse(dropped)
+	}
+	for _, e := range dropped {
+		q.deadLetter(e, reasonMaxLength)
 	}
 }
 
@@ -171,6 +184,9 @@ func (q *Queue) pump() {
 			break
 		}
 		c.deliver(q.takeNext())
+	}
+	if q.Quorum { // which delivers before it counts
+		q.dropHead()
 	}
 	q.setExpiry()
 }
@@ -229,6 +245,16 @@ func (q *Queue) taker() *Consumer {
 	return nil
 }
 
+// lineUp sends a consumer of a quorum queue that has room again behind the others. One of a classic queue has kept its
+// place.
+func (q *Queue) lineUp(c *Consumer) {
+	if !q.Quorum || c.gone {
+		return
+	}
+	q.consumers = slices.DeleteFunc(q.consumers, func(other *Consumer) bool { return other == c })
+	q.queueUp(c)
+}
+
 // queueUp puts a consumer behind those of its priority.
 func (q *Queue) queueUp(c *Consumer) {
 	at := len(q.consumers)
@@ -279,6 +305,17 @@ func (q *Queue) activate() {
 	}
 }
 
+// settled is told when the active consumer may have settled all that it had.
+func (q *Queue) settled(requeued bool) {
+	if requeued && q.node.profile.SleepyHandover && q.successor() != nil {
+		if q.active.unacked == 0 {
+			q.active = nil
+		}
+		return
+	}
+	q.activate()
+}
+
 // successor is the consumer for which the active one makes way as soon as it has settled all that it has, or nil.
 func (q *Queue) successor() *Consumer {
 	if q.Quorum && q.node.profile.PriorityTakesOver && q.active != nil && q.consumers[0].Priority > q.active.Priority {
@@ -294,7 +331,11 @@ func (q *Queue) consumerCount() int {
 	case !q.Quorum:
 		return len(q.consumers)
 	case q.singleActive:
-		return min(1, len(q.consumers)) + q.holders
+		n := q.holders
+		if q.active != nil {
+			n++
+		}
+		return n
 	}
 	return len(q.consumers) + q.holders
 }
@@ -317,7 +358,9 @@ func (q *Queue) takeBack(list []*entry, why cause) {
 		q.levels[e.level].insert(e)
 		q.bytes += len(e.Body)
 	}
-	q.dropHead()
+	if !q.Quorum {
+		q.dropHead()
+	}
 	q.node.touch(q)
 }
 

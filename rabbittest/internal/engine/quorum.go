@@ -57,6 +57,9 @@ func (q *Queue) takeBackQuorum(e *entry, why cause) {
 	}
 	if q.limited && count > q.deliveryLimit {
 		q.deadLetter(e, reasonDeliveryLimit)
+		if c := e.holder; c != nil && q.node.profile.LimitLeavesRoom {
+			c.extra++
+		}
 		return
 	}
 	if d := q.retryDelay(e, q.node.profile.failed(why, true)); d > 0 {
