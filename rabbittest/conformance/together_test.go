@@ -17,8 +17,9 @@ var (
 	firstSeed = flag.Uint64("seed", 1, "the seed of the first of them")
 )
 
-// TestTogether runs random programs on rabbittest and on RabbitMQ, and compares what they see step by step. It looks
-// for what no row has thought of. A difference that it finds becomes a row.
+// TestTogether runs random programs on rabbittest and on RabbitMQ, and compares what they see step by step: three
+// clients and all that they can do to the messages of one queue of any kind, where TestScripts has many queues and
+// exchanges, and does less to each. A difference that it finds becomes a row.
 func TestTogether(t *testing.T) {
 	b := rabbitMQ(t)
 	for seed := *firstSeed; seed < *firstSeed+uint64(*programs); seed++ {
