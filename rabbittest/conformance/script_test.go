@@ -71,19 +71,19 @@ type actor struct {
 // held is a delivery that is not settled. Two queues may deliver to one channel in either order, so what is done must not
 // depend on delivery tags.
 type held struct {
-	body string
+	what string // the body, and the queue that it is from
 	tag  uint64
 }
 
-func (a *actor) hold(i int, d amqp.Delivery) {
-	a.held[i] = append(a.held[i], held{string(d.Body), d.DeliveryTag})
-	slices.SortFunc(a.held[i], func(a, b held) int { return cmp.Or(cmp.Compare(a.body, b.body), cmp.Compare(a.tag, b.tag)) })
+func (a *actor) hold(i int, queue string, d amqp.Delivery) {
+	a.held[i] = append(a.held[i], held{string(d.Body) + " of " + queue, d.DeliveryTag})
+	slices.SortFunc(a.held[i], func(a, b held) int { return cmp.Or(cmp.Compare(a.what, b.what), cmp.Compare(a.tag, b.tag)) })
 }
 
 // A consumer is a subscription of an actor.
 type consumer struct {
 	channel    int
-	tag        string
+	queue, tag string
 	deliveries <-chan amqp.Delivery
 	automatic  bool
 }
@@ -189,7 +189,7 @@ func (a *actor) collect() string {
 					again = true
 					came = append(came, fmt.Sprintf("%s gets %s", tag, show(d)))
 					if !c.automatic {
-						a.hold(c.channel, d)
+						a.hold(c.channel, c.queue, d)
 					}
 				default:
 					open = false
@@ -315,7 +315,7 @@ func (a *actor) get() string {
 		return did + fmt.Sprintf(" none %v", err)
 	}
 	if !automatic {
-		a.hold(i, d)
+		a.hold(i, q, d)
 	}
 	return did + fmt.Sprintf(" %s left=%d", show(d), d.MessageCount)
 }
@@ -333,17 +333,17 @@ func (a *actor) settle() string {
 	}
 	if all {
 		h.tag = 0
-		h.body = "all"
+		h.what = "all"
 	}
 	a.held[i] = slices.DeleteFunc(a.held[i], func(other held) bool { return all || other.tag == h.tag })
 	ch := a.channels[i]
 	switch {
 	case how == 0:
-		return fmt.Sprintf("ack %s on %d: %v", h.body, i, ch.Ack(h.tag, all))
+		return fmt.Sprintf("ack %s on %d: %v", h.what, i, ch.Ack(h.tag, all))
 	case how == 1 || all: // reject knows no multiple
-		return fmt.Sprintf("nack %s on %d requeue=%t: %v", h.body, i, requeue, ch.Nack(h.tag, all, requeue))
+		return fmt.Sprintf("nack %s on %d requeue=%t: %v", h.what, i, requeue, ch.Nack(h.tag, all, requeue))
 	default:
-		return fmt.Sprintf("reject %s on %d requeue=%t: %v", h.body, i, requeue, ch.Reject(h.tag, requeue))
+		return fmt.Sprintf("reject %s on %d requeue=%t: %v", h.what, i, requeue, ch.Reject(h.tag, requeue))
 	}
 }
 
@@ -358,7 +358,7 @@ func (a *actor) subscribe() string {
 	did := fmt.Sprintf("consume %s on %d as %s automatic=%t exclusive=%t %s:", q, i, tag, automatic, exclusively, showHeaders(args))
 	deliveries, err := a.channels[i].Consume(q, tag, automatic, exclusively, false, false, args)
 	if err == nil {
-		a.consumers[tag] = &consumer{channel: i, tag: tag, deliveries: deliveries, automatic: automatic}
+		a.consumers[tag] = &consumer{channel: i, queue: q, tag: tag, deliveries: deliveries, automatic: automatic}
 	}
 	return fmt.Sprintf("%s %v", did, err)
 }
@@ -372,7 +372,7 @@ func (a *actor) cancel() string {
 	for d := range c.deliveries { // what was on its way
 		did += " but it gets " + show(d)
 		if !c.automatic {
-			a.hold(c.channel, d)
+			a.hold(c.channel, c.queue, d)
 		}
 	}
 	delete(a.consumers, c.tag)
