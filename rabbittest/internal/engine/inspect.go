@@ -160,10 +160,18 @@ func (n *Node) Held() bool {
 	return false
 }
 
-// Unsettled returns the messages that the channel's client has, oldest first.
+// Unsettled returns the messages that the channel's client has, the first delivered first.
 func (ch *Channel) Unsettled(vhost, queue string) []MessageState {
+	held := ch.deliveries.list
+	if ch.tx != nil { // what a transaction settles is unsettled until its commit
+		held = slices.Clone(held)
+		for _, s := range ch.tx.settled {
+			held = append(held, s.list...)
+		}
+		slices.SortFunc(held, func(a, b *delivery) int { return byTag(a, b.tag) })
+	}
 	var list []MessageState
-	for _, d := range ch.deliveries.list {
+	for _, d := range held {
 		if !d.lost && d.queue.vhost.name == vhost && d.queue.Name == queue {
 			list = append(list, d.queue.messageState(d.entry, true))
 		}
