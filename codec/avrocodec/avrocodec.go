@@ -37,7 +37,8 @@
 //	map                     map with string keys
 //	record                  struct, pointer to one, map[string]any
 //	union of null and T     pointer to T; for arrays and bytes also the slice itself
-//	any union               any, map[string]any (the key is the branch's name), pointer to an avro.UnionConverter
+//	any union               any, or map[string]any, where the key is the branch's name. An any, too, holds such a map
+//	                        if the union has records, enums, fixed, arrays, maps or local timestamps
 //	date, timestamp-*       time.Time, in UTC; local-timestamp-* in the process's zone
 //	time-millis, -micros    time.Duration
 //	decimal                 *big.Rat; of bytes also big.Rat
@@ -49,6 +50,7 @@
 package avrocodec
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"reflect"
@@ -149,6 +151,7 @@ type Codec struct {
 
 	mu    sync.RWMutex
 	plans map[planKey]*plan
+	names map[string]bool // that the library knows
 }
 
 // A form is what stands before the datum.
@@ -170,8 +173,11 @@ func newCodec(schema avro.Schema, cfg Config, form form) (*Codec, error) {
 		// The guard has checked everything by then. These limits are a second line.
 		decoding: avro.Config{MaxByteSliceSize: cfg.MaxBytes, MaxSliceAllocSize: cfg.MaxValues}.Freeze(),
 		plans:    make(map[planKey]*plan),
+		names:    make(map[string]bool),
 	}
-	registerTypes(c.decoding)
+	if binary.NativeEndian.Uint16([]byte{1, 0}) != 1 {
+		return nil, errors.New("avro codec: the library reads floats wrongly on big-endian machines")
+	}
 	if schema == nil {
 		return c, nil // it decodes by the writers' schemas
 	}

@@ -1,7 +1,6 @@
 package avrocodec
 
 import (
-	"math/big"
 	"reflect"
 
 	"github.com/warren-mq/warren/codec/avrocodec/internal/guard"
@@ -114,11 +113,12 @@ func clipMap(v reflect.Value, item func(reflect.Value)) {
 	}
 }
 
-// clipAny does so for what the library makes of its own accord, and unpacks decimals.
+// clipAny does so for what the library makes of its own accord, and opens boxes.
 func clipAny(v reflect.Value) {
+	if inside, ok := guard.Unbox(v.Interface()); ok {
+		v.Set(reflect.ValueOf(inside))
+	}
 	switch x := v.Interface().(type) {
-	case guard.Box:
-		v.Set(reflect.ValueOf(new(big.Rat).Set(&x.Rat)))
 	case []byte:
 		v.Set(reflect.ValueOf(x[:len(x):len(x)]))
 	case []any:

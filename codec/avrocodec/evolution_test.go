@@ -1,6 +1,7 @@
 package avrocodec_test
 
 import (
+	"math/big"
 	"strings"
 	"testing"
 
@@ -240,6 +241,40 @@ func TestRecursiveSchemasResolve(t *testing.T) {
 	want := n{1, 5, []n{{2, 5, []n{{3, 5, nil}}}, {4, 5, nil}}}
 	if show(got) != show(want) {
 		t.Error(show(got), show(want))
+	}
+}
+
+// Defaults of what the guard rewrites for a Go type, or puts into boxes.
+func TestDefaultsOfDecimalsAndUnions(t *testing.T) {
+	cents := `{"type":"bytes","logicalType":"decimal","precision":6,"scale":2}`
+	reader := `{"type":"record","name":"R","fields":[
+		{"name":"plain","type":` + cents + `,"default":"\u0085"},
+		{"name":"fixed","type":{"type":"fixed","name":"F","size":2,"logicalType":"decimal","precision":4,"scale":2},"default":"\u00ff\u0085"},
+		{"name":"maybe","type":[` + cents + `,"null"],"default":"\u0085"},
+		{"name":"record","type":[{"type":"record","name":"In","fields":[{"name":"x","type":` + cents + `},{"name":"y","type":"int"}]},"null"],"default":{"x":"\u0085","y":3}},
+		{"name":"array","type":[{"type":"array","items":` + cents + `},"null"],"default":["\u0085"]}]}`
+	c := newCodec(t, reader, avrocodec.Config{Writers: []string{`{"type":"record","name":"R","fields":[]}`}})
+	type in struct {
+		X big.Rat `avro:"x"`
+	}
+	var got struct {
+		Plain  *big.Rat   `avro:"plain"`
+		Fixed  *big.Rat   `avro:"fixed"`
+		Maybe  *big.Rat   `avro:"maybe"`
+		Record *in        `avro:"record"`
+		Array  []*big.Rat `avro:"array"`
+	}
+	if err := c.Decode(nil, &got); err != nil || show(&got.Record.X) != "-123/100" {
+		t.Fatal(err)
+	}
+	got.Record = nil
+	if show(got) != "{-123/100 -123/100 -123/100 nil [-123/100 ] }" {
+		t.Error(show(got))
+	}
+	var anything any
+	want := "map[array:map[array:[-123/100 ]] fixed:-123/100 maybe:-123/100 plain:-123/100 record:map[In:map[x:-123/100 y:3]]]"
+	if err := c.Decode(nil, &anything); err != nil || show(anything) != want {
+		t.Errorf("%v, %s\nwant %s", err, show(anything), want)
 	}
 }
 

@@ -88,7 +88,7 @@ func TestMutations(t *testing.T) {
 	if accepted.n == 0 || accepted.n == tried.n {
 		t.Error("nothing was tried")
 	}
-	if slowest.n > int64(5*time.Second) {
+	if slowest.n > int64(time.Minute) { // the machine may be busy
 		t.Error("one of them hung")
 	}
 	if mb := residentMB(t); mb > 100 && !raceEnabled {

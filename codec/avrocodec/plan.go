@@ -57,15 +57,28 @@ func (c *Codec) makePlan(writer avro.Schema, t reflect.Type) *plan {
 	if err != nil {
 		return &plan{err: fmt.Errorf("%w: %w", ErrIncompatible, err)}
 	}
+	c.register(program.Names)
 	p := &plan{program: program}
 	p.readers.New = func() any { return avro.NewReader(nil, 0, avro.WithReaderConfig(c.decoding)) }
 	if program.Serial {
 		p.serial = new(sync.Mutex)
 	}
-	if program.Bytes {
+	if program.Generic {
 		p.clip = clipper(t)
 	}
 	return p
+}
+
+// register makes names known to the library, each once: it keeps a list.
+func (c *Codec) register(names guard.Names) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for name, v := range names {
+		if !c.names[name] {
+			c.names[name] = true
+			c.decoding.Register(name, v)
+		}
+	}
 }
 
 var errDisagree = errors.New("the library has not read what was checked")
@@ -97,6 +110,3 @@ func (p *plan) decode(body []byte, v any, value reflect.Value) error {
 	}
 	return nil
 }
-
-// registerTypes makes the library's generic decoding of decimals sound.
-func registerTypes(api avro.API) { api.Register(guard.BoxName, guard.Box{}) }

@@ -17,8 +17,10 @@ type Program struct {
 	// Serial says that the library must not decode two bodies at once: its decoder of fixed into uint64 keeps its
 	// buffer.
 	Serial bool
-	// Bytes says that there may be slices of bytes in what is decoded.
-	Bytes bool
+	// Generic says that what is decoded may hold slices of bytes, with the memory behind them as capacity, or boxes.
+	Generic bool
+	// Names have to be registered with the library.
+	Names Names
 
 	root *node
 }
@@ -27,7 +29,7 @@ type Program struct {
 // the reader's schema. It is an error if t cannot hold what the schema describes, or if no body of the writer's could
 // be read. If only some bodies cannot, those are refused when they come.
 func Compile(writer, reader avro.Schema, t reflect.Type) (*Program, error) {
-	s := &shaper{records: make(map[shapeKey]*avro.RecordSchema)}
+	s := &shaper{records: make(map[shapeKey]*avro.RecordSchema), names: make(Names)}
 	target, err := s.shape(reader, t)
 	if err != nil {
 		return nil, err
@@ -37,7 +39,7 @@ func Compile(writer, reader avro.Schema, t reflect.Type) (*Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Program{Target: target, Serial: s.serial, Bytes: s.bytes, root: root}, nil
+	return &Program{Target: target, Serial: s.serial, Generic: s.bytes, Names: s.names, root: root}, nil
 }
 
 // Check returns a program that only checks: bodies of this schema, for no Go type in particular.

@@ -14,28 +14,7 @@ import (
 // big.Rat reads by itself.
 var text = avro.NewPrimitiveSchema(avro.String, nil)
 
-// A Box holds a decimal that was in a union and becomes an any: there the library would keep a pointer where the garbage
-// collector does not see it. It is for the caller to unpack.
-type Box struct {
-	Rat big.Rat `avro:"text"`
-}
-
-// BoxName is the name by which the library has to know Box.
-const BoxName = "warren_internal.decimal"
-
-var (
-	boxType = reflect.TypeFor[Box]()
-	ratType = reflect.TypeFor[big.Rat]()
-)
-
-// boxed returns the schema of a Box: a string, as far as the bytes are concerned.
-func boxed() (avro.Schema, error) {
-	f, err := avro.NewField("text", text)
-	if err != nil {
-		return nil, err
-	}
-	return avro.NewRecordSchema(BoxName, "", []*avro.Field{f})
-}
+var ratType = reflect.TypeFor[big.Rat]()
 
 func isRat(t reflect.Type) bool { return t == ratType || t == reflect.PointerTo(ratType) }
 
@@ -44,22 +23,6 @@ func isDecimal(s avro.Schema) bool { return logicalType(actual(s)) == avro.Decim
 // asText says whether decimals of this schema are rewritten to text for a t.
 func asText(r avro.Schema, t reflect.Type) bool {
 	return t != nil && isDecimal(r) && (isRat(t) || t == boxType)
-}
-
-// isResolved says whether the library decodes the union into an any by types that it knows by name. Otherwise it makes
-// a map of the branch's name and its value.
-func isResolved(u *avro.UnionSchema) bool {
-	for _, b := range u.Types() {
-		switch b.Type() {
-		case avro.Null, avro.Boolean, avro.Int, avro.Long, avro.Float, avro.Double, avro.Bytes, avro.String:
-		default:
-			return false
-		}
-		if lt := logicalType(b); lt == avro.LocalTimestampMillis || lt == avro.LocalTimestampMicros {
-			return false
-		}
-	}
-	return true
 }
 
 // decimalSlack is by how many bytes a decimal may be longer than needed: some writers pad.

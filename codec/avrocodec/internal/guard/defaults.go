@@ -32,8 +32,8 @@ func (f *filler) add(shape, schema avro.Schema, v any) error {
 	if f.depth > maxDefaultDepth {
 		return fmt.Errorf("it is nested deeper than %d", maxDefaultDepth)
 	}
-	shape, schema = actual(shape), actual(schema)
-	if isDecimal(schema) && !isDecimal(shape) { // text, or a Box
+	shape, schema = unboxed(actual(shape)), actual(schema)
+	if isDecimal(schema) && !isDecimal(shape) { // text
 		b, ok := octets(v)
 		if !ok {
 			return errDefault

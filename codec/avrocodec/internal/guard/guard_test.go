@@ -104,7 +104,7 @@ func FuzzSchemas(f *testing.F) {
 		if err != nil {
 			return
 		}
-		rd := avro.NewReader(nil, 0, avro.WithReaderConfig(api()))
+		rd := avro.NewReader(nil, 0, avro.WithReaderConfig(api(p.Names)))
 		rd.Reset(sound)
 		var v any
 		rd.ReadVal(p.Target, &v)
@@ -117,8 +117,10 @@ func FuzzSchemas(f *testing.F) {
 	})
 }
 
-func api() avro.API {
+func api(names guard.Names) avro.API {
 	a := avro.Config{MaxByteSliceSize: limits.Bytes, MaxSliceAllocSize: limits.Values}.Freeze()
-	a.Register(guard.BoxName, guard.Box{})
+	for name, v := range names {
+		a.Register(name, v)
+	}
 	return a
 }

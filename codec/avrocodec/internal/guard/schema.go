@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"regexp"
+	"strings"
 
 	"github.com/hamba/avro/v2"
 )
@@ -49,6 +50,9 @@ func Parse(schema string, references ...string) (parsed avro.Schema, err error) 
 func check(text string) error {
 	if len(text) > MaxSchema {
 		return fmt.Errorf("the schema has %d bytes, more than %d", len(text), MaxSchema)
+	}
+	if strings.Contains(text, internal) {
+		return fmt.Errorf("the schema has the name %s, which is taken", internal)
 	}
 	if bareName.MatchString(text) {
 		return nil

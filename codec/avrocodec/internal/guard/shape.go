@@ -15,6 +15,7 @@ import (
 // overwrites memory, such as a struct that is not a pointer for a union.
 type shaper struct {
 	records map[shapeKey]*avro.RecordSchema
+	names   Names
 	serial  bool
 	bytes   bool
 }
@@ -97,7 +98,8 @@ func (s *shaper) shape(schema avro.Schema, t reflect.Type) (avro.Schema, error) 
 		}
 	default:
 		if t == boxType {
-			return boxed()
+			s.names[boxName] = Box{}
+			return boxed(boxName, text)
 		}
 		if isAny(t) || s.holdsPrimitive(schema, t) {
 			return schema, nil
@@ -146,11 +148,8 @@ func (s *shaper) union(schema *avro.UnionSchema, t reflect.Type) (avro.Schema, e
 	case isAny(t):
 	case isAnyMap(t):
 		s.bytes = true
-	case isConverter(t):
-		s.bytes = true
-		if isResolved(schema) && slices.ContainsFunc(schema.Types(), isDecimal) {
-			return nil, fmt.Errorf("%w: a decimal there", refuse(schema, t))
-		}
+	case t.Implements(unionConverter): // the library works out each value anew
+		return nil, fmt.Errorf("%w: that takes too long as an avro.UnionConverter", refuse(schema, t))
 	case !schema.Nullable() || t.Kind() != reflect.Slice && t.Kind() != reflect.Pointer:
 		return nil, refuse(schema, t)
 	}
@@ -161,7 +160,12 @@ func (s *shaper) union(schema *avro.UnionSchema, t reflect.Type) (avro.Schema, e
 			continue
 		}
 		var err error
-		if types[i], err = s.shape(b, branchType(schema, i, t)); err != nil {
+		if isAny(t) && !isResolved(schema) {
+			types[i], err = s.box(b)
+		} else {
+			types[i], err = s.shape(b, branchType(schema, i, t))
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -221,14 +225,10 @@ func branchType(u *avro.UnionSchema, i int, t reflect.Type) reflect.Type {
 		return boxType
 	case t.Kind() == reflect.Slice:
 		return t
-	case t.Kind() == reflect.Pointer && !isConverter(t):
+	case t.Kind() == reflect.Pointer:
 		return t.Elem()
 	}
 	return anyType
-}
-
-func isConverter(t reflect.Type) bool {
-	return t.Kind() == reflect.Pointer && t.Implements(unionConverter)
 }
 
 // itemType is the Go type of the items of a t.
