@@ -229,9 +229,13 @@ func (r *raw) take(n int) string {
 
 // rest shows all frames that come, until nothing comes for a while or the connection ends.
 func (r *raw) rest() string {
+	r.e.Helper()
 	var seen []string
-	for {
+	for listen := r.e.listening(); ; {
 		s := r.within(quiet)
+		if s == "-" && listen() {
+			continue
+		}
 		seen = append(seen, s)
 		if s == "end" || s == "-" {
 			return strings.Join(seen, "; ")
