@@ -17,7 +17,7 @@ import (
 )
 
 // scripts is how many are tried. A script takes some four seconds, most of which it waits.
-var scripts = flag.Int("scripts", 24, "how many random scripts TestScripts compares")
+var scripts = flag.Int("scripts", 16, "how many random scripts TestScripts compares")
 
 // scriptLength is how much a script does.
 const scriptLength = 30
