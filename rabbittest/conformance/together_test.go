@@ -130,7 +130,7 @@ func (p *player) step() {
 	i := p.random.IntN(len(p.seats))
 	s := p.seats[i]
 	did := p.act(i, s)
-	p.sleep(80 * time.Millisecond)
+	p.sleep(150 * time.Millisecond)
 	line := fmt.Sprintf("%d %s", i, did)
 	for n, s := range p.seats {
 		for open := true; open; {
