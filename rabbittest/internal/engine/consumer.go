@@ -18,13 +18,14 @@ type Consumer struct {
 	Priority  int64
 	Arguments wire.Table
 
-	channel  *Channel
-	queue    *Queue
-	prefetch int           // 0: as many as there are
-	timeout  time.Duration // for an acknowledgement, instead of the queue's; 0: none of its own
-	extra    int           // may have so many more than its prefetch
-	unacked  int
-	gone     bool
+	channel    *Channel
+	queue      *Queue
+	prefetch   int           // 0: as many as there are
+	timeout    time.Duration // for an acknowledgement, instead of the queue's; 0: none of its own
+	extra      int           // may have so many more than its prefetch
+	unacked    int
+	passedOver bool // a classic queue had something for it when it was full
+	gone       bool
 }
 
 // Subscription is what basic.consume says.

@@ -1,7 +1,9 @@
 package engine
 
 import (
+	"cmp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/warren-mq/warren/rabbittest/internal/wire"
@@ -135,48 +137,94 @@ func (ch *Channel) settle(s settlement) {
 		ch.giveBack(s.list, s.why)
 		return
 	}
-	for _, d := range s.list {
-		ch.release(d)
-		if d.lost || d.queue.deleted {
-			continue
+	for _, group := range byConsumer(s.list) {
+		if q := group[0].queue; s.why != acked && !q.Quorum { // which goes through its priorities, one after the other
+			slices.SortStableFunc(group, func(a, b *delivery) int { return cmp.Compare(a.entry.level, b.entry.level) })
 		}
-		d.queue.unacked--
-		if s.why == acked {
-			d.queue.node.record(Acked, d.queue, d.entry.Message, "")
-			d.queue.gone(d.entry)
-		} else {
-			d.queue.node.record(Rejected, d.queue, d.entry.Message, "")
-			d.queue.refuse(d.entry, s.why)
+		for _, d := range group {
+			ch.settleOne(d, s.why)
 		}
-		d.queue.settled(false)
+		group[0].queue.settled(false)
 	}
 }
 
-// giveBack returns deliveries to their queues, queue by queue, each in the order of the tags.
+func (ch *Channel) settleOne(d *delivery, why cause) {
+	ch.release(d)
+	if d.lost || d.queue.deleted {
+		return
+	}
+	d.queue.unacked--
+	if why == acked {
+		d.queue.node.record(Acked, d.queue, d.entry.Message, "")
+		d.queue.gone(d.entry)
+		return
+	}
+	d.queue.node.record(Rejected, d.queue, d.entry.Message, "")
+	d.queue.refuse(d.entry, why)
+}
+
+// giveBack returns deliveries to their queues. To a quorum queue each consumer's are a command of their own, after
+// which it delivers.
 func (ch *Channel) giveBack(list []*delivery, why cause) {
-	var queues []*Queue
-	back := map[*Queue][]*entry{}
-	for _, d := range list {
-		ch.release(d)
-		if d.lost || d.queue.deleted {
+	for _, group := range byConsumer(list) {
+		var back []*entry
+		for _, d := range group {
+			ch.release(d)
+			if !d.lost && !d.queue.deleted {
+				back = append(back, d.entry)
+			}
+		}
+		if back == nil {
 			continue
 		}
-		if back[d.queue] == nil {
-			queues = append(queues, d.queue)
-		}
-		back[d.queue] = append(back[d.queue], d.entry)
-	}
-	for _, q := range queues {
-		q.unacked -= len(back[q])
-		q.takeBack(back[q], why)
+		q := group[0].queue
+		q.unacked -= len(back)
+		q.takeBack(back, why)
 		q.settled(why != closedDown)
+		if q.Quorum && why == nacked {
+			q.pump()
+		}
 	}
+}
+
+// byConsumer takes deliveries apart as RabbitMQ does that settles them at once (rabbit_channel.erl,
+// foreach_per_queue): queue by queue; within it first those of basic.get, then each consumer's, by its tag; in the end
+// in the order of delivery.
+func byConsumer(list []*delivery) [][]*delivery {
+	order := map[*Queue]int{}
+	for _, d := range list {
+		if _, seen := order[d.queue]; !seen {
+			order[d.queue] = len(order)
+		}
+	}
+	sorted := slices.Clone(list)
+	slices.SortStableFunc(sorted, func(a, b *delivery) int {
+		return cmp.Or(cmp.Compare(order[a.queue], order[b.queue]), strings.Compare(a.consumerTag(), b.consumerTag()))
+	})
+	var groups [][]*delivery
+	for from := 0; from < len(sorted); {
+		to := from + 1
+		for to < len(sorted) && sorted[to].queue == sorted[from].queue && sorted[to].consumerTag() == sorted[from].consumerTag() {
+			to++
+		}
+		groups = append(groups, sorted[from:to:to])
+		from = to
+	}
+	return groups
+}
+
+// consumerTag is empty for basic.get.
+func (d *delivery) consumerTag() string {
+	if d.consumer == nil {
+		return ""
+	}
+	return d.consumer.Tag
 }
 
 // release gives the consumer and the channel room for another delivery.
 func (ch *Channel) release(d *delivery) {
 	if c := d.consumer; c != nil {
-		if c.full() {
+		if c.full() && (d.queue.Quorum || c.passedOver) {
 			d.queue.lineUp(c)
 		}
 		if c.unacked--; c.gone {

@@ -33,6 +33,7 @@ type Queue struct {
 
 	consumers []*Consumer // by priority, the highest first; those of one priority in the order of their turn
 	active    *Consumer   // the single active one
+	fading    bool        // the active one gets nothing more, and makes way once it has settled what it has
 	asleep    bool        // nothing is delivered before something else happens: see SleepyActivation
 	holders   int         // who hold a message, and are no consumers: each basic.get, and each cancelled consumer
 	leftover  leftover    // dead letters that wait to be confirmed by their target
@@ -230,7 +231,7 @@ func (q *Queue) takeNext() *entry {
 // waited longest. https://www.rabbitmq.com/docs/consumer-priority
 func (q *Queue) taker() *Consumer {
 	if q.singleActive {
-		if q.active != nil && !q.asleep && q.active.hasRoom() && q.successor() == nil {
+		if q.active != nil && !q.asleep && !q.fading && q.active.hasRoom() {
 			return q.active
 		}
 		return nil
@@ -241,14 +242,16 @@ func (q *Queue) taker() *Consumer {
 			q.queueUp(c)
 			return c
 		}
+		c.passedOver = true
 	}
 	return nil
 }
 
-// lineUp sends a consumer of a quorum queue that has room again behind the others. One of a classic queue has kept its
-// place.
+// lineUp sends a consumer that has room again behind the others. One of a classic queue that was not missed has kept
+// its place.
 func (q *Queue) lineUp(c *Consumer) {
-	if !q.Quorum || c.gone {
+	c.passedOver = false
+	if c.gone {
 		return
 	}
 	q.consumers = slices.DeleteFunc(q.consumers, func(other *Consumer) bool { return other == c })
@@ -276,7 +279,7 @@ func (q *Queue) join(c *Consumer) {
 func (q *Queue) part(c *Consumer) {
 	q.consumers = slices.DeleteFunc(q.consumers, func(other *Consumer) bool { return other == c })
 	if q.active == c {
-		q.active = nil
+		q.active, q.fading = nil, false
 		q.asleep = q.node.profile.SleepyActivation && !q.Quorum
 	}
 	if q.deleted {
@@ -300,20 +303,26 @@ func (q *Queue) activate() {
 	}
 	if q.active == nil {
 		q.active = q.consumers[0]
-	} else if next := q.successor(); next != nil && q.active.unacked == 0 {
+		return
+	}
+	switch next := q.successor(); {
+	case next == nil:
+	case q.active.unacked == 0:
 		q.active = next
+	default:
+		q.fading = true
 	}
 }
 
-// settled is told when the active consumer may have settled all that it had.
+// settled is told when the active consumer may have settled all that it had, and so makes way.
 func (q *Queue) settled(requeued bool) {
-	if requeued && q.node.profile.SleepyHandover && q.successor() != nil {
-		if q.active.unacked == 0 {
-			q.active = nil
-		}
+	if !q.fading || q.active.unacked > 0 {
 		return
 	}
-	q.activate()
+	q.active, q.fading = nil, false
+	if !requeued || !q.node.profile.SleepyHandover {
+		q.activate()
+	}
 }
 
 // successor is the consumer for which the active one makes way as soon as it has settled all that it has, or nil.
