@@ -49,6 +49,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/warren-mq/warren/codec"
@@ -68,6 +69,7 @@ type Consumer struct {
 	config  Config
 	plan    topology.Plan
 	monitor monitoring.Monitor
+	number  int64              // of the consumer, for the monitor
 	starter monitoring.Starter // nil if the monitor is none
 	execute executor
 	host    string
@@ -119,6 +121,9 @@ func New[T any](conn *connection.Connection, queue string, handle Handler[T], cf
 	return c, nil
 }
 
+// numbers counts the consumers of the program.
+var numbers atomic.Int64
+
 func newConsumer(conn *connection.Connection, queue string, cfg Config) (*Consumer, error) {
 	if conn == nil {
 		return nil, errors.New("the connection is nil")
@@ -134,6 +139,7 @@ func newConsumer(conn *connection.Connection, queue string, cfg Config) (*Consum
 	c := &Consumer{conn: conn, queue: queue, config: checked, plan: plan}
 	c.monitor = monitoring.All(cmp.Or(cfg.Monitor, conn.Monitor()))
 	c.starter, _ = c.monitor.(monitoring.Starter)
+	c.number = numbers.Add(1)
 	c.host, _ = os.Hostname()
 	c.process = filepath.Base(os.Args[0]) + "[" + strconv.Itoa(os.Getpid()) + "]"
 	c.state.init(checked.Workers)

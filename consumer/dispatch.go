@@ -90,6 +90,9 @@ func (e *epoch) attend() error {
 			}
 		}
 		e.acks.resize(e.window(), e.workers)
+		e.observe(e.handling, monitoring.ConsumerResized{
+			Queue: e.queue, Consumer: e.number, Workers: e.workers, Prefetch: e.prefetch,
+		})
 	}
 	if !e.subscribed() {
 		if err := e.subscribe(true); err != nil {

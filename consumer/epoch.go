@@ -67,7 +67,7 @@ func (r *run) openEpoch() (*epoch, error) {
 	defer cancel(nil)
 	r.opening.Store(&cancel)
 	defer r.opening.Store(nil)
-	if pausing, _ := r.wanted(); pausing {
+	if pausing, overloaded := r.wanted(); pausing || overloaded {
 		return nil, ErrPaused // between mayConsume and here
 	}
 	session, err := r.conn.Session(ctx, connection.Consume)
@@ -174,11 +174,8 @@ func (e *epoch) widen() error {
 
 func (e *epoch) nowReady() {
 	e.state.setReady(true, nil)
-	if e.toldPaused {
-		e.toldPaused = false
-		e.observe(e.handling, monitoring.ConsumerResumed{Queue: e.queue})
-	}
-	e.observe(e.handling, monitoring.ConsumerReady{Queue: e.queue, Workers: e.workers, Prefetch: e.prefetch})
+	e.nowResumed()
+	e.observe(e.handling, monitoring.ConsumerReady{Queue: e.queue, Consumer: e.number, Workers: e.workers, Prefetch: e.prefetch})
 }
 
 // why returns what ended the channel, given what it notified.

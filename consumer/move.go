@@ -52,9 +52,14 @@ func (r *run) startMove(d *delivery, v verdict) {
 		if v.deferred {
 			m.event = monitoring.Deferred{Delivery: d.about, Err: v.err, Wait: v.wait, To: m.to}
 		} else {
-			m.event = monitoring.Retried{
+			e := monitoring.Retried{
 				Delivery: d.about, Failure: v.failure, Err: v.err, Stack: v.stack, Wait: v.wait, To: m.to,
 			}
+			if v.failure == monitoring.FailurePanic {
+				f := r.failure(d, v, now)
+				e.Fingerprint = f.Fingerprint()
+			}
+			m.event = e
 		}
 	}
 	r.moves.Go(func() { r.carryOut(m) })

@@ -349,6 +349,7 @@ func (p *pool) close() (unfinished []Unfinished) {
 			p.stuck++
 			p.alive--
 			p.mu.Unlock()
+			p.run.abandoned(d)
 		}
 	}
 	p.mu.Lock()

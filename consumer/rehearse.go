@@ -34,5 +34,5 @@ func (r *run) rehearse(stage *rehearsal.Stage) error {
 	if !r.waitSettled(r.stopping, nil) && errors.Is(context.Cause(r.stopping), ErrConnectionLost) {
 		e.end(amqp.ErrClosed)
 	}
-	return r.drain(nil)
+	return r.drain(nil, nil)
 }

@@ -127,13 +127,14 @@ func (r *run) loop() error {
 	defer r.halt()
 	r.pool.start()
 	for r.mayConsume() {
+		r.nowResumed()
 		e, err := r.openEpoch()
 		if err == nil {
 			r.started = true
 			began := time.Now()
 			err = e.dispatch()
 			if r.stopping.Err() != nil {
-				return r.drain(e)
+				return r.drain(e, nil)
 			}
 			if time.Since(began) > steady {
 				r.failures = 0
@@ -149,12 +150,12 @@ func (r *run) loop() error {
 		switch {
 		case r.stopping.Err() != nil, errors.Is(err, ErrPaused):
 		case errors.Is(err, connection.ErrClosed) || !r.started && isRefusal(err):
-			return errors.Join(err, r.drain(nil))
+			return r.drain(nil, err)
 		default:
 			r.again(loss{err: err, refused: isRefusal(err)})
 		}
 	}
-	return r.drain(nil)
+	return r.drain(nil, nil)
 }
 
 const (
@@ -192,7 +193,7 @@ func (r *run) again(l loss) {
 	r.state.update(func(s *state) { s.unreadable = s.unreadable || unreadable })
 	r.state.setReady(false, l.err)
 	r.observe(r.handling, monitoring.ConsumerLost{
-		Queue: r.queue, Err: l.err, Refused: l.refused, Unhandled: l.unhandled, Next: pause,
+		Queue: r.queue, Consumer: r.number, Err: l.err, Refused: l.refused, Unhandled: l.unhandled, Next: pause,
 	})
 	t := time.NewTimer(pause)
 	defer t.Stop()
@@ -266,7 +267,7 @@ func (r *run) wanted() (pausing, overloaded bool) {
 		r.overloaded = overloaded
 		r.state.update(func(s *state) { s.overloaded = overloaded })
 		if overloaded {
-			r.observe(r.handling, monitoring.ConsumerOverloaded{Queue: r.queue, Stuck: stuck})
+			r.observe(r.handling, monitoring.ConsumerOverloaded{Queue: r.queue, Consumer: r.number, Stuck: stuck})
 		}
 	}
 	return pausing, overloaded
@@ -282,17 +283,27 @@ func (r *run) nowPaused() {
 	})
 	if paused && !r.toldPaused {
 		r.toldPaused = true
-		r.observe(r.handling, monitoring.ConsumerPaused{Queue: r.queue})
+		r.observe(r.handling, monitoring.ConsumerPaused{Queue: r.queue, Consumer: r.number})
+	}
+}
+
+// nowResumed tells that the consumer does not pause any more, if it was told
+// that it does. Whether it can subscribe is another matter.
+func (r *run) nowResumed() {
+	if r.toldPaused {
+		r.toldPaused = false
+		r.observe(r.handling, monitoring.ConsumerResumed{Queue: r.queue, Consumer: r.number})
 	}
 }
 
 // drain ends the run: it hands back what has not started, waits for what has,
-// and stops everything. e is the living epoch, if there is one.
-func (r *run) drain(e *epoch) error {
+// and stops everything. e is the living epoch, if there is one, and why is what
+// the run fails for, if it does.
+func (r *run) drain(e *epoch, why error) error {
 	began := time.Now()
 	defer time.AfterFunc(r.config.Drain, r.hurry).Stop()
 	r.state.setReady(false, ErrDraining)
-	r.observe(r.handling, monitoring.ConsumerStopping{Queue: r.queue, Running: r.pool.running()})
+	r.observe(r.handling, monitoring.ConsumerStopping{Queue: r.queue, Consumer: r.number, Running: r.pool.running()})
 	if e != nil {
 		if err := e.handBackBuffered(r.soft); err != nil && r.soft.Err() == nil {
 			e.end(err)
@@ -306,7 +317,12 @@ func (r *run) drain(e *epoch) error {
 		cancel()
 	}
 	err := r.finish(e)
-	r.observe(context.WithoutCancel(r.handling), monitoring.ConsumerStopped{Queue: r.queue, Err: err, Took: time.Since(began)})
+	if why != nil {
+		err = errors.Join(why, err)
+	}
+	r.observe(context.WithoutCancel(r.handling), monitoring.ConsumerStopped{
+		Queue: r.queue, Consumer: r.number, Err: err, Took: time.Since(began),
+	})
 	return err
 }
 

@@ -146,6 +146,9 @@ func (r *run) runOnce(d *delivery, res *result) {
 	execute.Guard(func() {
 		outcome, reason := r.execute(d.ctx, d)
 		*res = result{outcome: outcome, reason: reason}
+		if p := (*execute.Panic)(nil); reason != "" && errors.As(outcome.err, &p) {
+			res.stack = p.Stack // of the codec, or of Validate
+		}
 	}, func(p *execute.Panic) {
 		*res = result{outcome: Outcome{err: p}, failure: monitoring.FailurePanic, stack: p.Stack}
 	})
@@ -197,6 +200,12 @@ func (r *run) handBack(d *delivery) {
 // lose tells that the outcome of d has no effect, because its epoch is over.
 func (r *run) lose(d *delivery, outcome string) {
 	r.observe(d.ctx, monitoring.Lost{Delivery: d.about, Outcome: outcome, Err: d.epoch.err()})
+}
+
+// abandoned tells that d has no outcome, because its handler still runs and Run
+// must return.
+func (r *run) abandoned(d *delivery) {
+	r.observe(d.ctx, monitoring.Lost{Delivery: d.about, Err: ErrDraining})
 }
 
 func pause(ctx context.Context, d time.Duration) {

@@ -54,10 +54,10 @@ var samples = []struct {
 	{
 		monitoring.Retried{
 			Delivery: delivery, Failure: monitoring.FailurePanic, Err: errDown, Stack: []byte("goroutine 1"),
-			Wait: time.Minute, To: "orders.retry.1m0s",
+			Fingerprint: "f00d", Wait: time.Minute, To: "orders.retry.1m0s",
 		},
 		`level=WARN msg="message retried"` + deliveryLine +
-			` failure=panic error="bank is down" wait=1m0s to=orders.retry.1m0s stack="goroutine 1"`,
+			` failure=panic error="bank is down" fingerprint=f00d wait=1m0s to=orders.retry.1m0s stack="goroutine 1"`,
 	},
 	{monitoring.Retried{Delivery: plain}, `level=WARN msg="message retried"` + plainLine + ` wait=0s`},
 	{
@@ -137,27 +137,31 @@ var samples = []struct {
 		`level=INFO msg="publishing unblocked" connection=billing/publish address=mq:5672 after=1m0s`,
 	},
 	{
-		monitoring.ConsumerReady{Queue: "orders", Workers: 8, Prefetch: 16},
+		monitoring.ConsumerReady{Queue: "orders", Consumer: 3, Workers: 8, Prefetch: 16},
 		`level=INFO msg="consumer ready" queue=orders workers=8 prefetch=16`,
 	},
 	{
-		monitoring.ConsumerLost{Queue: "orders", Err: errDown, Unhandled: 5, Next: time.Second},
+		monitoring.ConsumerLost{Queue: "orders", Consumer: 3, Err: errDown, Unhandled: 5, Next: time.Second},
 		`level=WARN msg="consumer lost" queue=orders error="bank is down" unhandled=5 next=1s`,
 	},
 	{
-		monitoring.ConsumerLost{Queue: "orders", Err: errDown, Refused: true, Next: time.Second},
+		monitoring.ConsumerLost{Queue: "orders", Consumer: 3, Err: errDown, Refused: true, Next: time.Second},
 		`level=ERROR msg="consumer refused" queue=orders error="bank is down" unhandled=0 next=1s`,
 	},
-	{monitoring.ConsumerPaused{Queue: "orders"}, `level=INFO msg="consumer paused" queue=orders`},
-	{monitoring.ConsumerResumed{Queue: "orders"}, `level=INFO msg="consumer resumed" queue=orders`},
-	{monitoring.ConsumerOverloaded{Queue: "orders", Stuck: 8}, `level=ERROR msg="consumer overloaded" queue=orders stuck=8`},
-	{monitoring.ConsumerStopping{Queue: "orders", Running: 3}, `level=INFO msg="consumer stopping" queue=orders handlers=3`},
 	{
-		monitoring.ConsumerStopped{Queue: "orders", Took: time.Second},
+		monitoring.ConsumerResized{Queue: "orders", Consumer: 3, Workers: 9, Prefetch: 18},
+		`level=INFO msg="consumer resized" queue=orders workers=9 prefetch=18`,
+	},
+	{monitoring.ConsumerPaused{Queue: "orders", Consumer: 3}, `level=INFO msg="consumer paused" queue=orders`},
+	{monitoring.ConsumerResumed{Queue: "orders", Consumer: 3}, `level=INFO msg="consumer resumed" queue=orders`},
+	{monitoring.ConsumerOverloaded{Queue: "orders", Consumer: 3, Stuck: 8}, `level=ERROR msg="consumer overloaded" queue=orders stuck=8`},
+	{monitoring.ConsumerStopping{Queue: "orders", Consumer: 3, Running: 3}, `level=INFO msg="consumer stopping" queue=orders handlers=3`},
+	{
+		monitoring.ConsumerStopped{Queue: "orders", Consumer: 3, Took: time.Second},
 		`level=INFO msg="consumer stopped" queue=orders took=1s`,
 	},
 	{
-		monitoring.ConsumerStopped{Queue: "orders", Err: errDown, Took: time.Second},
+		monitoring.ConsumerStopped{Queue: "orders", Consumer: 3, Err: errDown, Took: time.Second},
 		`level=ERROR msg="consumer failed" queue=orders error="bank is down" took=1s`,
 	},
 	{

@@ -26,6 +26,7 @@ func (l *line) describe(e Event) {
 		l.delivery(&e.Delivery)
 		l.text("failure", e.Failure.String())
 		l.err(e.Err)
+		l.text("fingerprint", e.Fingerprint)
 		l.duration("wait", e.Wait)
 		l.text("to", e.To)
 		l.stack(e.Stack)
@@ -108,6 +109,10 @@ func (l *line) describeState(e Event) {
 		l.connection(e.Name, e.Address)
 		l.duration("after", e.After)
 	case ConsumerReady:
+		l.text("queue", e.Queue)
+		l.number("workers", e.Workers)
+		l.number("prefetch", e.Prefetch)
+	case ConsumerResized:
 		l.text("queue", e.Queue)
 		l.number("workers", e.Workers)
 		l.number("prefetch", e.Prefetch)

@@ -21,6 +21,7 @@ import (
 //	INFO   disconnected          Disconnected, closed by the application
 //	INFO   publishing unblocked  Unblocked
 //	INFO   consumer ready        ConsumerReady
+//	INFO   consumer resized      ConsumerResized
 //	INFO   consumer paused       ConsumerPaused
 //	INFO   consumer resumed      ConsumerResumed
 //	INFO   consumer stopping     ConsumerStopping
@@ -47,9 +48,10 @@ import (
 // message_id, attempt, error, failure, reason, wait, to and so on. Four differ:
 // connection is the name of a connection, message_type the Type of a delivery,
 // stuck how many handlers are stuck, and handlers how many run when a consumer
-// stops. Empty texts and unknown times are left out, and so are exchange and
-// key of a message that was published straight to a queue. An attribute has
-// the same type wherever it occurs, and durations are slog.Duration.
+// stops. The number of a consumer is not written. Empty texts and unknown times
+// are left out, and so are exchange and key of a message that was published
+// straight to a queue. An attribute has the same type wherever it occurs, and
+// durations are slog.Duration.
 //
 // Texts may come from anywhere and are bounded: an error to 1 KiB, a stack to
 // 8 KiB. Bytes that are not UTF-8 are replaced. An error whose Error method
@@ -142,6 +144,8 @@ func headline(e Event) (slog.Level, string) {
 		return slog.LevelInfo, "publishing unblocked"
 	case ConsumerReady:
 		return slog.LevelInfo, "consumer ready"
+	case ConsumerResized:
+		return slog.LevelInfo, "consumer resized"
 	case ConsumerLost:
 		if e.Refused {
 			return slog.LevelError, "consumer refused"

@@ -54,6 +54,9 @@ type Retried struct {
 	Err error
 	// Stack is the stack of the panic, or of a handler that was stuck.
 	Stack []byte
+	// Fingerprint of a panic is that of the [Errored] that follows if the last
+	// attempt panics alike. Other failures have none here.
+	Fingerprint string
 	// Wait is how long the message waits before the next attempt.
 	Wait time.Duration
 	// To is the retry queue that it waits in.
@@ -82,7 +85,8 @@ type Errored struct {
 	Failure Failure
 	// Err is the last error.
 	Err error
-	// Stack is the stack of the panic, if the last attempt panicked.
+	// Stack is the stack of the panic, if the last attempt panicked, or the codec
+	// or Validate did; or of the handler, if it was stuck.
 	Stack []byte
 	// Fingerprint is equal for failures that are probably the same.
 	Fingerprint string
@@ -98,15 +102,16 @@ type HandedBack struct {
 }
 
 // Lost is a delivery whose outcome could not be told to the broker because its
-// channel or connection died first. The message is still with the broker and
+// channel or connection died first, or its consumer had to stop. The message is still with the broker and
 // will be delivered again: a handler that had finished runs a second time.
 type Lost struct {
 	Delivery
 	// Outcome is "ack", "retry", "error" or "defer", if the handler had
 	// finished, or "panic" or "timeout". Empty if no handler ran, or it was
-	// still running.
+	// still running when its consumer had to stop: what it returns later is a
+	// [LateOutcome] then.
 	Outcome string
-	// Err is what ended the channel or connection.
+	// Err is what ended the channel or connection, or consumer.ErrDraining.
 	Err error
 }
 
@@ -139,8 +144,9 @@ type Stuck struct {
 	Abandoned, Limit int
 }
 
-// LateOutcome is what a stuck handler returned after it had been given up. It
-// has no effect on the message.
+// LateOutcome is what a handler returned after it had been given up: it was
+// [Stuck], or still running when its consumer had to stop. It has no effect on
+// the message.
 type LateOutcome struct {
 	Delivery
 	// Outcome is "ack", "retry", "error" or "defer", or "panic".

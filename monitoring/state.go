@@ -107,7 +107,20 @@ type Unblocked struct {
 // ConsumerReady says that a consumer is subscribed to its queue, for the first
 // time or again.
 type ConsumerReady struct {
-	Queue    string
+	Queue string
+	// Consumer tells consumers of one queue in one program apart: a number that
+	// all events of one consumer have, and no other's.
+	Consumer int64
+	Workers  int
+	Prefetch int
+}
+
+// ConsumerResized says that SetWorkers was called while the consumer is
+// subscribed, and has taken effect.
+type ConsumerResized struct {
+	Queue string
+	// Consumer tells it from other consumers of the queue; see [ConsumerReady].
+	Consumer int64
 	Workers  int
 	Prefetch int
 }
@@ -116,6 +129,8 @@ type ConsumerReady struct {
 // be. It subscribes again after Next.
 type ConsumerLost struct {
 	Queue string
+	// Consumer tells it from other consumers of the queue; see [ConsumerReady].
+	Consumer int64
 	// Err is what ended, or prevented, the subscription.
 	Err error
 	// Refused says that the broker refuses it for a reason that will not go
@@ -129,15 +144,27 @@ type ConsumerLost struct {
 }
 
 // ConsumerPaused says that Pause was called and has taken effect.
-type ConsumerPaused struct{ Queue string }
+type ConsumerPaused struct {
+	Queue string
+	// Consumer tells it from other consumers of the queue; see [ConsumerReady].
+	Consumer int64
+}
 
-// ConsumerResumed says that Resume was called and has taken effect.
-type ConsumerResumed struct{ Queue string }
+// ConsumerResumed says that Resume was called and has taken effect: the consumer
+// is about to subscribe. When it has, [ConsumerReady] follows.
+type ConsumerResumed struct {
+	Queue string
+	// Consumer tells it from other consumers of the queue; see [ConsumerReady].
+	Consumer int64
+}
 
 // ConsumerOverloaded says that as many handlers as allowed are stuck: the
-// consumer takes no more messages until one of them returns.
+// consumer takes no more messages until one of them returns. It ends with
+// [ConsumerReady], or with [ConsumerStopping].
 type ConsumerOverloaded struct {
 	Queue string
+	// Consumer tells it from other consumers of the queue; see [ConsumerReady].
+	Consumer int64
 	// Stuck is how many handlers are stuck.
 	Stuck int
 }
@@ -146,6 +173,8 @@ type ConsumerOverloaded struct {
 // messages and waits for the handlers that run.
 type ConsumerStopping struct {
 	Queue string
+	// Consumer tells it from other consumers of the queue; see [ConsumerReady].
+	Consumer int64
 	// Running is the number of handlers that run.
 	Running int
 }
@@ -153,6 +182,8 @@ type ConsumerStopping struct {
 // ConsumerStopped says that Run is about to return.
 type ConsumerStopped struct {
 	Queue string
+	// Consumer tells it from other consumers of the queue; see [ConsumerReady].
+	Consumer int64
 	// Err is what Run returns.
 	Err error
 	// Took is how long draining took.
@@ -201,6 +232,7 @@ func (DialFailed) event()         {}
 func (Blocked) event()            {}
 func (Unblocked) event()          {}
 func (ConsumerReady) event()      {}
+func (ConsumerResized) event()    {}
 func (ConsumerLost) event()       {}
 func (ConsumerPaused) event()     {}
 func (ConsumerResumed) event()    {}
