@@ -109,8 +109,9 @@ type Config struct {
 	// MaxDepth bounds how deep records, arrays and maps may stand in each other. 0 means 1000.
 	MaxDepth int
 
-	// MaxValues bounds the items of arrays, entries of maps, and records of one body, all in all. 0 means 1,048,576. Of
-	// items that take no bytes, such as null, only as many are taken as the body has bytes, and 1024.
+	// MaxValues bounds the items of arrays, entries of maps, and records of one body, all in all. A record counts once
+	// more for every 32 fields. 0 means 1,048,576. Of items that take no bytes, such as null, only as many are taken as
+	// the body has bytes, and 1024.
 	MaxValues int
 }
 

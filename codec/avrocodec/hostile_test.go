@@ -110,6 +110,31 @@ func TestARecursiveFieldThatAStructHasNot(t *testing.T) {
 	expect(t, "what is dropped is checked, too", c.Decode(join(long(7), long(1), long(8), long(0)), &got), avrocodec.ErrMalformed, "the body ends within the count of a block")
 }
 
+// Putting the fields of a record in order moves what is within it, at each level.
+func TestReorderingIsBounded(t *testing.T) {
+	writer := `{"type":"record","name":"L","fields":[{"name":"v","type":"bytes"},{"name":"next","type":["null","L"]}]}`
+	reader := `{"type":"record","name":"L","fields":[{"name":"next","type":["null","L"]},{"name":"v","type":"bytes"}]}`
+	c := newCodec(t, reader, avrocodec.Config{Writers: []string{writer}, MaxBytes: 20_000})
+	body := func(levels, size int) []byte {
+		return join(bytes.Repeat([]byte{0, 2}, levels), long(int64(size)), make([]byte, size), long(0))
+	}
+	var got any
+	if err := c.Decode(body(100, 1000), &got); err != nil {
+		t.Error(err)
+	}
+	expect(t, "moves", c.Decode(body(900, 15_000), &got), avrocodec.ErrLimit, "records of another order are nested too deeply for their size")
+}
+
+// Fields that take no bytes take time.
+func TestManyFieldsAreManyValues(t *testing.T) {
+	var fields []string
+	for i := range 3200 {
+		fields = append(fields, fmt.Sprintf(`{"name":"f%d","type":"null"}`, i))
+	}
+	c := newCodec(t, `{"type":"array","items":{"type":"record","name":"R","fields":[`+strings.Join(fields, ",")+`]}}`, avrocodec.Config{MaxValues: 10_000})
+	expect(t, "records", c.Decode(join(long(100), long(0)), new([]struct{})), avrocodec.ErrLimit, "more than 10000 values")
+}
+
 // The library works out for each value how to decode a record in a union in an any: 360 µs for this one.
 func TestUnionsInAnAnyAreFast(t *testing.T) {
 	fields := strings.TrimSuffix(strings.Repeat(`{"name":"%d","type":"null"},`, 100), ",")

@@ -77,11 +77,20 @@ func (r *run) items(n *node, count int64, least int) error {
 	return nil
 }
 
+const (
+	// fieldsPerValue is for how many fields a record counts as one more value: they take time, and may take no bytes.
+	fieldsPerValue = 32
+
+	// maxMoves is how often, on average, each byte of the largest body may be moved to put fields in order. Each level of
+	// a recursive schema moves all levels within it.
+	maxMoves = 16
+)
+
 func (r *run) record(n *node) error {
 	if err := r.enter(); err != nil {
 		return err
 	}
-	if err := r.charge(1); err != nil {
+	if err := r.charge(1 + len(n.steps)/fieldsPerValue); err != nil {
 		return err
 	}
 	var err error
@@ -166,6 +175,9 @@ func (r *run) reorder(n *node) error {
 			return within(r.limit("more than %d bytes with the defaults of the reader's schema", r.limits.Bytes), p.name)
 		}
 		r.spare = append(r.spare, p.fill...)
+	}
+	if r.moved += len(r.spare); r.moved > maxMoves*r.limits.Bytes {
+		return r.limit("records of another order are nested too deeply for their size")
 	}
 	r.out = append(r.out[:start], r.spare...)
 	r.spans = r.spans[:first]

@@ -43,6 +43,7 @@ type run struct {
 	muted  int // above 0 within what is dropped: there is nothing to edit
 	spans  [][2]int
 	spare  []byte
+	moved  int
 }
 
 func (r *run) malformed(format string, args ...any) error {
