@@ -3,8 +3,8 @@
 // There are three forms of a body, and a constructor for each:
 //
 //   - [New]: the datum alone. Nothing in the body says with which schema it was written; both sides have to know.
-//   - [NewSingleObject]: Avro's single-object encoding: two marker bytes and the fingerprint of the writer's schema stand before
-//     the datum.
+//   - [NewSingleObject]: Avro's single-object encoding: two marker bytes and the fingerprint of the writer's schema
+//     stand before the datum.
 //   - [NewConfluent]: the wire format of Confluent's schema registry: a zero byte and the schema's id stand before
 //     the datum, and the [Registry] has the schema.
 //
@@ -15,10 +15,10 @@
 //
 // # Hostile bodies
 //
-// A body is checked, to the byte, against its writer's schema and against [Config]'s limits before anything is
-// decoded or allocated: cut short, too long, with counts that claim what is not there, nested without end, with numbers that
-// the Go type cannot hold, it is an error. The work is done by a library, github.com/hamba/avro/v2, which does none of this
-// and is not maintained any more; SECURITY.md tells what that means. No error quotes a body.
+// A body is checked, to the byte, against its writer's schema and against [Config]'s limits before anything is decoded
+// or allocated: cut short, too long, with counts that claim what is not there, nested without end, with numbers that
+// the Go type cannot hold, it is an error. The work is done by a library, github.com/hamba/avro/v2, which does none of
+// this and is not maintained any more; SECURITY.md tells what that means. No error quotes a body.
 //
 // # Go types
 //
@@ -272,9 +272,9 @@ func (c *Codec) Decode(body []byte, v any) (err error) {
 
 // Encode returns v, a value of the codec's schema, as a body. It writes a field that a struct has not with its default.
 //
-// It refuses what Decode would refuse: numbers that the Avro type cannot hold, strings that are not UTF-8, values beyond the
-// limits or that contain themselves. With a [Registry] it may have to ask that first, as [Codec.Prepare] does, and the
-// error may wrap codec.ErrUnavailable.
+// It refuses what Decode would refuse: numbers that the Avro type cannot hold, strings that are not UTF-8, values
+// beyond the limits or that contain themselves. With a [Registry] it may have to ask that first, as [Codec.Prepare]
+// does, and the error may wrap codec.ErrUnavailable.
 func (c *Codec) Encode(v any) (body []byte, err error) {
 	defer func() {
 		if r := recover(); r != nil {

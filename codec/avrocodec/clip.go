@@ -7,8 +7,8 @@ import (
 )
 
 // clipper returns a function that cuts the capacity of every slice of bytes in a value of t down to its length; nil if
-// there can be none. The library takes small strings and slices from one piece of memory, and gives slices the rest of it as
-// capacity: an append to one would change the strings after it, also those of other messages.
+// there can be none. The library takes small strings and slices from one piece of memory, and gives slices the rest of
+// it as capacity: an append to one would change the strings after it, also those of other messages.
 func clipper(t reflect.Type) func(reflect.Value) {
 	return (&clippers{known: make(map[reflect.Type]*clipped)}).of(t)
 }

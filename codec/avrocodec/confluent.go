@@ -16,11 +16,11 @@ import (
 type ConfluentConfig struct {
 	Config
 
-	// Register makes the first Encode, or Prepare, add the schema to the subject, if the registry has it not. Otherwise that is an
-	// error: in many places schemas are registered when programs are built, and not when they run.
+	// Register makes the first Encode, or Prepare, add the schema to the subject, if the registry has it not. Otherwise
+	// that is an error: in many places schemas are registered when programs are built, and not when they run.
 	Register bool
 
-	// References tell how the registry knows the schemas in Config.References. Only Encode and Prepare need them.
+	// RegistryReferences tell how the registry knows the schemas in Config.References. Only Encode and Prepare need them.
 	RegistryReferences []Reference
 }
 
@@ -38,9 +38,9 @@ type confluent struct {
 }
 
 // NewConfluent returns a Codec for the wire format of Confluent's schema registry. It reads bodies of every schema that
-// the registry has and schema can read, and writes schema with the id under which the subject has it. A body whose id the registry
-// does not have is an [ErrUnknownSchema]; while the registry does not answer, bodies of schemas that were not yet
-// fetched are an error that wraps codec.ErrUnavailable, and consumers try them again.
+// the registry has and schema can read, and writes schema with the id under which the subject has it. A body whose id
+// the registry does not have is an [ErrUnknownSchema]; while the registry does not answer, bodies of schemas that were
+// not yet fetched are an error that wraps codec.ErrUnavailable, and consumers try them again.
 //
 // The subject is usually the name of the topic or queue with "-value", or the record's full name. It may be empty: then
 // the Codec only decodes. The schema may be empty, too, for programs that show bodies of any kind: they decode into an
@@ -69,9 +69,10 @@ func NewConfluent(registry *Registry, subject, schema string, cfg ConfluentConfi
 	return newCodec(own, checked, f)
 }
 
-// Prepare finds the id that Encode writes, where there is a registry; other codecs are always prepared. A publisher that calls
-// it when it starts learns then, and not with the first message, that the schema is not registered. It blocks until
-// ctx ends or the registry has answered, at most RegistryConfig.Timeout. Once it has returned nil it does nothing more.
+// Prepare finds the id that Encode writes, where there is a registry; other codecs are always prepared. A publisher
+// that calls it when it starts learns then, and not with the first message, that the schema is not registered. It
+// blocks until ctx ends or the registry has answered, at most RegistryConfig.Timeout. Once it has returned nil it does
+// nothing more.
 func (c *Codec) Prepare(ctx context.Context) error {
 	f, ok := c.form.(*confluent)
 	if !ok {

@@ -50,8 +50,9 @@ type later struct {
 	Kids   []laterNode `avro:"kids"`
 }
 
-// TestMutations decodes mutations of valid bodies: into structs, into maps, and with a newer reader's schema. Nothing of it may crash,
-// hang, or use much memory, and what is accepted has to be a value: it can be encoded again, and then decodes to the same.
+// TestMutations decodes mutations of valid bodies: into structs, into maps, and with a newer reader's schema. Nothing
+// of it may crash, hang, or use much memory, and what is accepted has to be a value: it can be encoded again, and then
+// decodes to the same.
 //
 // AVRO_MUTATIONS says how many; without it a few hundred thousand. SECURITY.md names the result of ten million.
 func TestMutations(t *testing.T) {

@@ -50,9 +50,9 @@ type RegistryConfig struct {
 	Username, Password string
 }
 
-// A Registry is a client of a schema registry with Confluent's HTTP interface. Each schema is fetched once, whoever asks
-// for it at the same time, and kept. It is safe for concurrent use, shared by all codecs of a program, and needs no closing: it has no
-// goroutine and, with its own client, no open connection when nobody waits for it.
+// A Registry is a client of a schema registry with Confluent's HTTP interface. Each schema is fetched once, whoever
+// asks for it at the same time, and kept. It is safe for concurrent use, shared by all codecs of a program, and needs
+// no closing: it has no goroutine and, with its own client, no open connection when nobody waits for it.
 //
 // What bodies can make it do is bounded: ids that the registry does not have are remembered, at most eight requests are
 // on their way, and after a failure nothing is asked for a second.
