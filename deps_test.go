@@ -70,8 +70,13 @@ var arrows = map[string][]string{
 	"internal/rabbitmq/with":               {"internal/rabbitmq"},
 	"internal/rabbitmq/tests-that-need-it": {}, // tests alone
 	"examples/quickstart":                  {"connection", "consumer", "publisher", "rabbittest", "retry", "monitoring", "topology"},
-	"examples/conversations":               {"connection", "consumer", "publisher", "rabbittest", "retry", "monitoring", "topology"},
-	"internal/registrytest":                {},
+	"examples/billing": {
+		"codec/avrocodec", "connection", "consumer", "monitoring", "monitoring/sentrymonitor", "monitoring/statsdmonitor",
+		"publisher", "rabbittest", "retry", "warrenfx",
+		"go.uber.org/fx", "go.uber.org/fx/fxevent", "github.com/DataDog/datadog-go/v5/statsd", "github.com/getsentry/sentry-go",
+	},
+	"examples/conversations": {"connection", "consumer", "publisher", "rabbittest", "retry", "monitoring", "topology"},
+	"internal/registrytest":  {},
 }
 
 // listed is what go list tells of one package.
