@@ -9,11 +9,16 @@ import (
 	"testing"
 )
 
-// Every block of Go in README.md compiles: as a file of its own or, if a
-// comment "compile:" follows it, in the frame that this gives, at BLOCK or at
-// the end.
-func TestEveryGoBlockInTheReadmeCompiles(t *testing.T) {
-	text, err := os.ReadFile("README.md")
+func TestEveryGoBlockInTheReadmeCompiles(t *testing.T) { compile(t, "README.md", 5) }
+
+func TestEveryGoBlockAboutFxCompiles(t *testing.T) { compile(t, "docs/fx.md", 5) }
+
+// compile compiles every block of Go in a page, which has so many of them at
+// least: as a file of its own or, if a comment "compile:" follows it, in the
+// frame that this gives, at BLOCK or at the end.
+func compile(t *testing.T, page string, atLeast int) {
+	t.Helper()
+	text, err := os.ReadFile(page)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +58,7 @@ func TestEveryGoBlockInTheReadmeCompiles(t *testing.T) {
 		blocks++
 		rest = after
 	}
-	if blocks < 5 {
+	if blocks < atLeast {
 		t.Fatalf("found only %d blocks of Go", blocks)
 	}
 	cmd := exec.CommandContext(t.Context(), "go", "vet", "-mod=mod", "./...")
