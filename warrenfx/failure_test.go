@@ -89,7 +89,10 @@ func TestManyThatFailShutDownOnce(t *testing.T) {
 		).RequireStart()
 		wait := a.Wait()
 		must(t, conn.Close(t.Context()))
-		<-wait
+		time.Sleep(time.Minute) // until each has tried, and failed
+		if signal := <-wait; signal.ExitCode != 1 {
+			t.Errorf("the exit code is %d", signal.ExitCode)
+		}
 		a.RequireStop()
 		if n := strings.Count(log.String(), "shutting down"); n != 1 {
 			t.Errorf("it was said %d times:\n%s", n, &log)
@@ -118,6 +121,34 @@ func TestStoppingOneConsumerIsNoFailure(t *testing.T) {
 		a.RequireStop()
 		if n := acks(broker.Queue("refunds")); n != 1 {
 			t.Errorf("%d messages were acked", n)
+		}
+	})
+}
+
+// Not even if not everything was settled. That is told when the application stops.
+func TestStoppingOneConsumerWithoutPatienceIsNoFailure(t *testing.T) {
+	bubble(t, func(t *testing.T, broker *rabbittest.Broker) {
+		var one *consumer.Consumer
+		a := app(t, config(broker),
+			fx.Provide(warrenfx.AsConsumer(func(conn *connection.Connection) (_ *consumer.Consumer, err error) {
+				one, err = consumer.New(conn, "orders", sleeper(time.Minute), consumer.Config{})
+				return one, err
+			})),
+		).RequireStart()
+		wait := a.Wait()
+		publish(t, broker.Queue("orders"), "7")
+		soon, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		var undone *consumer.DrainError
+		if err := one.Stop(soon); !errors.As(err, &undone) {
+			t.Fatalf("it is stopped: %v", err)
+		}
+		time.Sleep(time.Hour)
+		if len(wait) > 0 {
+			t.Error("the application was shut down")
+		}
+		if _, err := stop(t, a); !errors.As(err, &undone) {
+			t.Errorf("the application is stopped: %v", err)
 		}
 	})
 }

@@ -120,25 +120,34 @@ func (f *fleet) ready(ctx context.Context, c *consumer.Consumer) error {
 
 // ended notes that Run has returned.
 func (f *fleet) ended(c *consumer.Consumer, err error) {
+	if f.isEnd(c, err) {
+		f.shutDown(f.failure)
+	}
+}
+
+// isEnd tells whether it is the end of the application that Run has returned err.
+func (f *fleet) isEnd(c *consumer.Consumer, err error) bool {
 	f.mu.Lock()
-	if f.running.Err() != nil || isDrain(err) {
+	defer f.mu.Unlock()
+	switch {
+	case err == nil:
+		return false
+	case isDrain(err):
 		f.undone = append(f.undone, err)
-		err = nil
+		return false
+	case f.failure != nil:
+		// One has ended it all already, perhaps for the same reason. As an error of the stop, this one would take the
+		// place of the exit code; the monitor has been told of it, too.
+		return false
 	}
-	if err == nil {
-		f.mu.Unlock()
-		return
+	err = fmt.Errorf("consumer of %q: %w", c.Queue(), err)
+	if f.running.Err() != nil {
+		f.undone = append(f.undone, err)
+		return false
 	}
-	first := f.failure == nil
-	if first {
-		f.failure = fmt.Errorf("consumer of %q: %w", c.Queue(), err)
-		close(f.failed)
-	}
-	failure, started := f.failure, f.started
-	f.mu.Unlock()
-	if first && started {
-		f.shutDown(failure)
-	}
+	f.failure = err
+	close(f.failed)
+	return f.started
 }
 
 // isDrain tells whether all that err says is that someone has stopped the consumer, and not everything was settled.

@@ -34,7 +34,8 @@ func TestStartReturnsWhenEveryConsumerIsSubscribed(t *testing.T) {
 func TestStartWithoutABrokerFails(t *testing.T) {
 	bubble(t, func(t *testing.T, broker *rabbittest.Broker) {
 		broker.Stop()
-		a := app(t, config(broker), warrenfx.ConsumeFunc("orders", sleeper(0), consumer.Config{}))
+		var conn *connection.Connection
+		a := app(t, config(broker), warrenfx.ConsumeFunc("orders", sleeper(0), consumer.Config{}), fx.Populate(&conn))
 		took, err := start(t, a)
 		if took < 13*time.Second || took >= fx.DefaultTimeout {
 			t.Errorf("it took %v", took)
@@ -44,7 +45,9 @@ func TestStartWithoutABrokerFails(t *testing.T) {
 				t.Errorf("the error is %v, want %q in it", err, want)
 			}
 		}
-		// And that it ended shows that nothing is left in the bubble.
+		if err := conn.Health(); !errors.Is(err, connection.ErrClosed) {
+			t.Errorf("it goes on dialling: %v", err)
+		}
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -83,22 +84,33 @@ func (c *closing) Close() error {
 	return nil
 }
 
-// A handler that does not obey is named, and what comes after the consumers has its time all the same.
+// A handler that does not obey is named; the others, and what comes after the consumers, have their time all the same.
 func TestAStuckHandlerDoesNotKeepTheRestFromStopping(t *testing.T) {
 	bubble(t, func(t *testing.T, broker *rabbittest.Broker) {
 		stuck := make(chan struct{})
 		monitor := new(closing)
+		slow := func(ctx context.Context, _ consumer.Message[order]) consumer.Outcome {
+			<-ctx.Done()
+			time.Sleep(2 * time.Second)
+			return consumer.Retry(context.Cause(ctx))
+		}
+		queues := []string{"orders", "slow.1", "slow.2", "slow.3"}
 		a := app(t, config(broker),
 			warrenfx.ConsumeFunc("orders", func(context.Context, consumer.Message[order]) consumer.Outcome {
 				<-stuck
 				return consumer.Ack()
 			}, consumer.Config{}),
+			warrenfx.ConsumeFunc("slow.1", slow, consumer.Config{}),
+			warrenfx.ConsumeFunc("slow.2", slow, consumer.Config{}),
+			warrenfx.ConsumeFunc("slow.3", slow, consumer.Config{}),
 			fx.Provide(warrenfx.AsMonitor(func() *closing { return monitor })),
 		).RequireStart()
-		publish(t, broker.Queue("orders"), "7")
+		for _, queue := range queues {
+			publish(t, broker.Queue(queue), "7")
+		}
 		took, err := stop(t, a)
 		var undone *consumer.DrainError
-		if !errors.As(err, &undone) || undone.Unfinished[0].MessageID != "7" {
+		if !errors.As(err, &undone) || undone.Queue != "orders" || strings.Contains(err.Error(), "slow") {
 			t.Errorf("the error is %v", err)
 		}
 		if took > 13*time.Second {
@@ -108,8 +120,10 @@ func TestAStuckHandlerDoesNotKeepTheRestFromStopping(t *testing.T) {
 			t.Error("the monitor was not closed")
 		}
 		disconnected(t, broker)
-		if n := broker.Queue("orders").Ready(); n != 1 {
-			t.Errorf("%d messages are in the queue", n)
+		for _, queue := range queues {
+			if n := broker.Queue(queue).Ready(); n != 1 {
+				t.Errorf("%d messages are in %s", n, queue)
+			}
 		}
 		close(stuck)
 	})
