@@ -77,25 +77,34 @@ func (f *fleet) start(ctx context.Context) error {
 	for _, c := range f.consumers {
 		f.wg.Go(func() { f.ended(c, c.Run(f.running)) })
 	}
-	if f.wait {
-		soon, cancel := starting(ctx)
-		defer cancel()
-		for _, c := range f.consumers {
-			if c.Paused() {
-				continue // it shall not subscribe yet
-			}
-			if err := f.ready(soon, c); err != nil {
-				// Fx does not stop what has not started.
-				return errors.Join(err, f.halt(ctx, 1))
-			}
-		}
-	}
+	err := f.allReady(ctx)
 	f.mu.Lock()
-	f.started = f.failure == nil
-	err := f.failure
+	if err == nil {
+		err = f.failure
+	}
+	f.started = err == nil // from here on a failure is for shutDown
 	f.mu.Unlock()
 	if err != nil {
+		// Fx does not stop what has not started.
 		return errors.Join(err, f.halt(ctx, 1))
+	}
+	return nil
+}
+
+// allReady waits until all are subscribed that shall be, if start waits at all.
+func (f *fleet) allReady(ctx context.Context) error {
+	if !f.wait {
+		return nil
+	}
+	ctx, cancel := starting(ctx)
+	defer cancel()
+	for _, c := range f.consumers {
+		if c.Paused() {
+			continue
+		}
+		if err := f.ready(ctx, c); err != nil {
+			return err
+		}
 	}
 	return nil
 }

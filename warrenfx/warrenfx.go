@@ -34,9 +34,9 @@
 // broker. Then the publisher waits for the broker's word on what it has sent, the connection is closed, and the monitors
 // send what they have left. So handlers and monitors can use everything until they are done.
 //
-// The consumers have one hook for all, which is the last of all that they depend on. Publisher, connection and
-// monitors have one each. Fx stops in the opposite order of dependencies: whatever was made with the
-// publisher, such as a buffer that sends its rest when it stops, can publish until it has stopped, too.
+// All consumers share one hook. Publisher, connection and monitors have one each, and Fx stops in the opposite order of
+// dependencies: what handlers use stops after the consumers and, if it was made with the publisher, before that. A
+// buffer that publishes its rest when it stops can do so.
 //
 // fx.StopTimeout bounds the stops of everything together and is 15 s if nothing was said: too little for handlers that
 // need 20. A module cannot set it. Set it to the Drain of your consumers and ten seconds more, and Kubernetes'
@@ -46,8 +46,8 @@
 //
 // A consumer goes on for as long as there is hope, and tells its monitor what is wrong. If its Run ends with an error all
 // the same (the broker refuses its queues, the connection was closed), the application is shut down, with
-// [Config.ExitCode]. So is what stops without having settled everything: fx.App.Stop returns a *consumer.DrainError, and
-// fx.App.Run exits with 1. Nothing is lost by either: the broker has the messages.
+// [Config.ExitCode]. If a consumer stops before everything that it had taken is settled, fx.App.Stop returns a
+// *consumer.DrainError, and fx.App.Run exits with 1. Nothing is lost by either: the broker has the messages.
 package warrenfx
 
 import (
