@@ -1,6 +1,7 @@
 package sentrymonitor
 
 import (
+	"encoding/json"
 	"fmt"
 	"strconv"
 	"time"
@@ -30,17 +31,24 @@ func (m *Monitor) errored(e monitoring.Errored) *sentry.Event {
 	if e.Failure != 0 {
 		event.Tags["warren.failure"] = e.Failure.String()
 	}
-	if e.Fingerprint != "" {
-		event.Fingerprint = []string{"warren", e.Queue, e.Fingerprint}
-	}
+	event.Fingerprint = fingerprint(e.Queue, e.Fingerprint)
 	event.Breadcrumbs = m.trail.take(e.Delivery)
 	event.Extra = map[string]any{"error_queue": e.To}
 	return event
 }
 
+// fingerprint makes one issue of the failures of a queue that have the same. Without one, Sentry decides.
+func fingerprint(queue, of string) []string {
+	if of == "" {
+		return nil
+	}
+	return []string{"warren", queue, of}
+}
+
 func (m *Monitor) panicked(e monitoring.Retried) *sentry.Event {
 	event := about(e.Delivery, e.Err, e.Stack)
 	event.Tags["warren.failure"] = e.Failure.String()
+	event.Fingerprint = fingerprint(e.Queue, e.Fingerprint)
 	event.Extra = map[string]any{"retry_queue": e.To, "wait": e.Wait.String()}
 	return event
 }
@@ -68,9 +76,23 @@ func (m *Monitor) describe(d monitoring.Delivery) sentry.Context {
 		c["handling"] = d.Handling.String()
 	}
 	if m.cfg.Body != nil {
-		c["body"] = m.cfg.Body(d)
+		c["body"] = m.body(d)
 	}
 	return c
+}
+
+// body is what the redactor makes of a body. If that panics, or cannot be sent, the event is sent without.
+func (m *Monitor) body(d monitoring.Delivery) (v any) {
+	defer func() {
+		if p := recover(); p != nil {
+			v = "Config.Body has panicked: " + clip(safely(p), maxText)
+		}
+	}()
+	v = m.cfg.Body(d)
+	if _, err := json.Marshal(v); err != nil {
+		return "what Config.Body returned cannot be sent: " + clip(err.Error(), maxText)
+	}
+	return v
 }
 
 // safely writes a value whose methods may panic.

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/getsentry/sentry-go"
@@ -28,12 +30,30 @@ func exceptions(err error, stack []byte) []sentry.Exception {
 		err = errors.New("no error was given")
 	}
 	var list []sentry.Exception
-	for cause := err; cause != nil && len(list) < maxCauses; cause = errors.Unwrap(cause) {
+	for pending := []error{err}; len(pending) > 0 && len(list) < maxCauses; {
+		cause := pending[0]
 		list = append(list, sentry.Exception{Type: fmt.Sprintf("%T", cause), Value: errorText(cause)})
+		pending = append(causes(cause), pending[1:]...)
 	}
 	list[0].Stacktrace = stacktrace(stack)
 	slices.Reverse(list)
 	return list
+}
+
+// causes are what an error wraps, one or several. Its method may panic.
+func causes(err error) (list []error) {
+	defer func() {
+		if recover() != nil {
+			list = nil
+		}
+	}()
+	switch err := err.(type) { //nolint:errorlint // one step, not the whole chain
+	case interface{ Unwrap() error }:
+		list = []error{err.Unwrap()}
+	case interface{ Unwrap() []error }:
+		list = slices.Clone(err.Unwrap())
+	}
+	return slices.DeleteFunc(list, func(err error) bool { return err == nil })
 }
 
 // errorText is the text of an error, bounded; the type, if its method panics.
@@ -46,9 +66,13 @@ func errorText(err error) (s string) {
 			s = fmt.Sprintf("%T", err)
 		}
 	}()
-	s = err.Error()
-	if len(s) > maxText {
-		s = strings.ToValidUTF8(s[:maxText], "") + "…"
+	return clip(err.Error(), maxText)
+}
+
+// clip bounds a text.
+func clip(s string, limit int) string {
+	if len(s) > limit {
+		s = strings.ToValidUTF8(s[:limit], "") + "…"
 	}
 	return s
 }
@@ -95,7 +119,7 @@ func frame(function, place string) sentry.Frame {
 	line, _ := strconv.Atoi(number)
 	return sentry.Frame{
 		Function: name, Module: module, AbsPath: file, Filename: filepath.Base(file), Lineno: line,
-		InApp: inApp(module),
+		InApp: inApp(program(), module),
 	}
 }
 
@@ -106,9 +130,23 @@ func cutLast(s string, sep byte) (before, after string, found bool) {
 	return s, "", false
 }
 
+// program is the path of the program's module, such as "example.com/shop" or just "shop"; empty if unknown.
+var program = sync.OnceValue(func() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return ""
+	}
+	return info.Main.Path
+})
+
 // inApp tells whether a package is the program's own: not the standard library, nor what of Warren runs handlers.
-func inApp(module string) bool {
+func inApp(program, module string) bool {
+	if module == "github.com/warren-mq/warren/consumer" || module == "github.com/warren-mq/warren/internal/execute" {
+		return false
+	}
+	if module == "main" || program != "" && (module == program || strings.HasPrefix(module, program+"/")) {
+		return true
+	}
 	first, _, _ := strings.Cut(module, "/")
-	standard := !strings.Contains(first, ".") && module != "main"
-	return !standard && module != "github.com/warren-mq/warren/consumer" && module != "github.com/warren-mq/warren/internal/execute"
+	return strings.Contains(first, ".") // the standard library has no host
 }

@@ -56,8 +56,12 @@ func New(hub *sentry.Hub, cfg Config) (*Monitor, error) {
 	return &Monitor{hub: hub, cfg: cfg, refused: map[string]bool{}}, nil
 }
 
-// Close sends what is left, until ctx ends. The client stays as it is, since it is not the monitor's.
+// Close sends what is left, until ctx ends. The client stays as it is, since it is not the monitor's. Without a client,
+// as before sentry.Init, there is nothing to send.
 func (m *Monitor) Close(ctx context.Context) error {
+	if m.hub.Client() == nil {
+		return nil
+	}
 	if !m.hub.FlushWithContext(ctx) {
 		return errors.New("not everything was sent to Sentry in time")
 	}
@@ -105,22 +109,22 @@ func (m *Monitor) state(e monitoring.Event) {
 		m.mended("connection " + e.Name)
 	case monitoring.ConsumerLost:
 		if e.Refused && m.isNews("queue "+e.Queue) {
-			m.tell("the broker refuses the consumer of "+e.Queue, e.Err, map[string]string{"warren.queue": e.Queue})
+			m.tell("the broker refuses the consumer of "+e.Queue, e.Err, nil, map[string]string{"warren.queue": e.Queue})
 		}
 	case monitoring.ConsumerStopped:
 		if e.Err != nil {
-			m.tell("the consumer of "+e.Queue+" has stopped", e.Err, map[string]string{"warren.queue": e.Queue})
+			m.tell("the consumer of "+e.Queue+" has stopped", e.Err, nil, map[string]string{"warren.queue": e.Queue})
 		}
 	case monitoring.ConsumerOverloaded:
 		err := errors.New(strconv.Itoa(e.Stuck) + " handlers are stuck: the consumer takes no more messages")
-		m.tell("the consumer of "+e.Queue+" is overloaded", err, map[string]string{"warren.queue": e.Queue})
+		m.tell("the consumer of "+e.Queue+" is overloaded", err, nil, map[string]string{"warren.queue": e.Queue})
 	case monitoring.DialFailed:
 		if e.Refused && m.isNews("connection "+e.Name) {
-			m.tell("the broker refuses the connection "+e.Name, e.Err, map[string]string{"warren.connection": e.Name})
+			m.tell("the broker refuses the connection "+e.Name, e.Err, nil, map[string]string{"warren.connection": e.Name})
 		}
 	case monitoring.MonitorPanicked:
 		if len(e.Stack) > 0 { // it is not each time
-			m.tell("the monitor "+e.Monitor+" panics", errors.New(safely(e.Value)), map[string]string{"warren.monitor": e.Monitor})
+			m.tell("the monitor "+e.Monitor+" panics", errors.New(clip(safely(e.Value), maxText)), e.Stack, map[string]string{"warren.monitor": e.Monitor})
 		}
 	}
 }
@@ -140,13 +144,13 @@ func (m *Monitor) mended(what string) {
 }
 
 // tell sends an event that is about no message.
-func (m *Monitor) tell(message string, err error, tags map[string]string) {
+func (m *Monitor) tell(message string, err error, stack []byte, tags map[string]string) {
 	event := sentry.NewEvent()
 	event.Level = sentry.LevelError
 	event.Logger = "warren"
 	event.Message = message
 	event.Tags = tags
-	event.Exception = exceptions(err, nil)
+	event.Exception = exceptions(err, stack)
 	event.Fingerprint = []string{"warren", message}
 	m.hub.Clone().CaptureEvent(event)
 }

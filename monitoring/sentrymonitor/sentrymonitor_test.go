@@ -194,6 +194,9 @@ func TestAPanicShowsWhereItWas(t *testing.T) {
 			if !strings.Contains(x.Value, "nil map") {
 				t.Errorf("event %d: %s", i, x.Value)
 			}
+			if !slices.Equal(e.Fingerprint, events[0].Fingerprint) || len(e.Fingerprint) != 3 {
+				t.Errorf("event %d: the fingerprint is %v", i, e.Fingerprint)
+			}
 			if e.Tags["warren.failure"] != "panic" || e.Tags["warren.attempt"] != fmt.Sprint(i+1) {
 				t.Errorf("event %d: tags %v", i, e.Tags)
 			}

@@ -11,17 +11,20 @@ import (
 const (
 	trailMessages = 1000 // that have been retried and are not done with
 	trailSteps    = 20   // of each
+	stepText      = 512  // bytes of the error of each: 10 MB in all
 )
 
 // trail remembers the retries of messages in this process, for the event that follows if a message is given up. What
 // another process has retried is not in it. It is bounded: the message that was retried first is forgotten first.
 type trail struct {
 	mu    sync.Mutex
-	steps map[string][]*sentry.Breadcrumb // by queue and message
-	order []string                        // of the first step
+	steps map[message][]*sentry.Breadcrumb
+	order []message // of the first step
 }
 
-func trailKey(d monitoring.Delivery) string { return d.Queue + "\x00" + d.MessageID }
+type message struct{ queue, id string }
+
+func trailKey(d monitoring.Delivery) message { return message{d.Queue, d.MessageID} }
 
 func (t *trail) add(e monitoring.Retried) {
 	if e.MessageID == "" {
@@ -29,13 +32,13 @@ func (t *trail) add(e monitoring.Retried) {
 	}
 	data := map[string]any{"attempt": e.Attempt, "failure": e.Failure.String(), "wait": e.Wait.String()}
 	b := &sentry.Breadcrumb{
-		Category: "warren.retry", Level: sentry.LevelWarning, Message: errorText(e.Err), Data: data, Timestamp: now(),
+		Category: "warren.retry", Level: sentry.LevelWarning, Message: clip(errorText(e.Err), stepText), Data: data, Timestamp: now(),
 	}
 	key := trailKey(e.Delivery)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.steps == nil {
-		t.steps = map[string][]*sentry.Breadcrumb{}
+		t.steps = map[message][]*sentry.Breadcrumb{}
 	}
 	steps, known := t.steps[key]
 	if !known {
@@ -65,7 +68,7 @@ func (t *trail) take(d monitoring.Delivery) []*sentry.Breadcrumb {
 }
 
 // forget takes a key out of the order, which is short, and in which what ends is near the front as a rule.
-func (t *trail) forget(key string) {
+func (t *trail) forget(key message) {
 	for i, k := range t.order {
 		if k == key {
 			t.order = append(t.order[:i], t.order[i+1:]...)
