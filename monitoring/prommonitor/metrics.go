@@ -1,18 +1,20 @@
 package prommonitor
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/warren-mq/warren/monitoring/internal/gauges"
+)
 
 // metrics are all that a Monitor counts, under the names of docs/monitoring.md.
 type metrics struct {
 	deliveries, failures, errored, held, lateOutcomes, settleFailed, headersIgnored *prometheus.CounterVec
 	handling, queueWait, body                                                       *prometheus.HistogramVec
 
-	ready, paused, overloaded, workers, running, stuck *prometheus.GaugeVec
-	lost                                               *prometheus.CounterVec
+	lost, published, disconnected, dialFailed, panicked *prometheus.CounterVec
+	publishing                                          *prometheus.HistogramVec
 
-	published, disconnected, dialFailed, panicked *prometheus.CounterVec
-	publishing                                    *prometheus.HistogramVec
-	connected, blocked                            *prometheus.GaugeVec
+	gauges map[gauges.Name]*prometheus.Desc
 }
 
 // Upper bounds of buckets, in seconds and bytes.
@@ -31,7 +33,8 @@ type maker struct {
 	all []prometheus.Collector
 }
 
-func newMonitor(cfg Config) *Monitor {
+// completed fills in what is left out.
+func (cfg Config) completed() Config {
 	if cfg.Namespace == "" {
 		cfg.Namespace = "warren"
 	}
@@ -41,8 +44,13 @@ func newMonitor(cfg Config) *Monitor {
 	if cfg.QueueWait == nil {
 		cfg.QueueWait = queueWaitBounds
 	}
+	return cfg
+}
+
+// newMonitor makes a monitor of a completed configuration.
+func newMonitor(cfg Config) *Monitor {
 	mk := &maker{cfg: cfg}
-	m := &Monitor{metrics: metrics{
+	m := &Monitor{cfg: cfg, exchanges: map[string]bool{}, metrics: metrics{
 		deliveries:     mk.counter("deliveries_total", "Deliveries by how they ended.", "queue", "ending"),
 		failures:       mk.counter("failures_total", "Attempts that failed, by how.", "queue", "failure"),
 		errored:        mk.counter("errored_total", "Messages that went to the error queue, by why.", "queue", "reason"),
@@ -54,23 +62,20 @@ func newMonitor(cfg Config) *Monitor {
 		queueWait:      mk.histogram("queue_wait_seconds", "How long messages were ready before their delivery.", cfg.QueueWait, "queue"),
 		body:           mk.histogram("body_bytes", "How large bodies are, as received.", bodyBounds, "queue"),
 
-		ready:      mk.gauge("consumer_ready", "1 if the consumer is subscribed.", "queue"),
-		paused:     mk.gauge("consumer_paused", "1 if the consumer is paused.", "queue"),
-		overloaded: mk.gauge("consumer_overloaded", "1 if too many handlers are stuck.", "queue"),
-		workers:    mk.gauge("workers", "How many handlers may run at once.", "queue"),
-		running:    mk.gauge("running", "How many handlers run.", "queue"),
-		stuck:      mk.gauge("stuck", "Handlers that were given up and still run.", "queue"),
-		lost:       mk.counter("consumer_lost_total", "Subscriptions that were lost or could not be made.", "queue", "refused"),
+		lost: mk.counter("consumer_lost_total", "Subscriptions that were lost or could not be made.", "queue", "refused"),
 
 		published:    mk.counter("published_total", "Messages that the application published, by what became of them.", "exchange", "result"),
 		publishing:   mk.histogram("publishing_seconds", "How long the broker's word took.", publishBounds, "exchange", "result"),
-		connected:    mk.gauge("connected", "1 if the connection is up.", "connection"),
 		disconnected: mk.counter("disconnected_total", "Connections that ended and were not closed.", "connection"),
 		dialFailed:   mk.counter("dial_failed_total", "Dials that failed.", "connection", "refused"),
-		blocked:      mk.gauge("blocked", "1 if the broker takes no messages.", "connection"),
 		panicked:     mk.counter("monitor_panicked_total", "Panics of monitors.", "monitor"),
+
+		gauges: map[gauges.Name]*prometheus.Desc{},
 	}}
 	m.all = mk.all
+	for _, g := range gauges.All {
+		m.gauges[g.Name] = prometheus.NewDesc(prometheus.BuildFQName(cfg.Namespace, "", string(g.Name)), g.Help, []string{g.Label}, cfg.Labels)
+	}
 	return m
 }
 
@@ -80,14 +85,6 @@ func (mk *maker) counter(name, help string, labels ...string) *prometheus.Counte
 	}, labels)
 	mk.all = append(mk.all, c)
 	return c
-}
-
-func (mk *maker) gauge(name, help string, labels ...string) *prometheus.GaugeVec {
-	g := prometheus.NewGaugeVec(prometheus.GaugeOpts{
-		Namespace: mk.cfg.Namespace, Name: name, Help: help, ConstLabels: mk.cfg.Labels,
-	}, labels)
-	mk.all = append(mk.all, g)
-	return g
 }
 
 func (mk *maker) histogram(name, help string, bounds []float64, labels ...string) *prometheus.HistogramVec {

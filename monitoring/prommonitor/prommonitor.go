@@ -14,11 +14,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"strconv"
+	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/warren-mq/warren/monitoring"
+	"github.com/warren-mq/warren/monitoring/internal/gauges"
 )
 
 // Config holds what may be left out. Its zero value works.
@@ -40,8 +43,13 @@ type Config struct {
 // Monitor counts what happens. It is a [prometheus.Collector], and a [monitoring.Starter], since it counts the handlers
 // that run. Any number of goroutines may use it, and it does not block.
 type Monitor struct {
+	cfg Config
 	metrics
-	all []prometheus.Collector
+	all   []prometheus.Collector
+	state gauges.Set
+
+	mu        sync.RWMutex
+	exchanges map[string]bool // those that have been published to
 }
 
 var (
@@ -50,22 +58,22 @@ var (
 )
 
 // New returns a monitor that is registered with r. If one with the same configuration is registered there already, that
-// is the one it returns: several parts of a program can each ask for theirs. The error is that of r: another
-// collector has the same names, or Config makes no sense.
+// is the one it returns: several parts of a program can each ask for theirs. It is an error if Config makes no sense, or
+// if another collector has the same names and labels: also a monitor with other buckets.
 //
 // If r is nil the monitor is not registered, and a collector to be registered by the caller.
 func New(r prometheus.Registerer, cfg Config) (*Monitor, error) {
 	if !rises(cfg.Handling) || !rises(cfg.QueueWait) {
 		return nil, fmt.Errorf("Config.Handling or Config.QueueWait does not rise: %v, %v", cfg.Handling, cfg.QueueWait)
 	}
-	m := newMonitor(cfg)
+	m := newMonitor(cfg.completed())
 	if r == nil {
-		return m, nil
+		r = prometheus.NewRegistry() // it tells whether the names make sense
 	}
 	err := r.Register(m)
 	var registered prometheus.AlreadyRegisteredError
 	if errors.As(err, &registered) {
-		if old, ok := registered.ExistingCollector.(*Monitor); ok {
+		if old, ok := registered.ExistingCollector.(*Monitor); ok && reflect.DeepEqual(old.cfg, m.cfg) {
 			return old, nil
 		}
 	}
@@ -90,12 +98,18 @@ func (m *Monitor) Describe(c chan<- *prometheus.Desc) {
 	for _, metric := range m.all {
 		metric.Describe(c)
 	}
+	for _, desc := range m.gauges {
+		c <- desc
+	}
 }
 
 // Collect sends the metrics.
 func (m *Monitor) Collect(c chan<- prometheus.Metric) {
 	for _, metric := range m.all {
 		metric.Collect(c)
+	}
+	for _, v := range m.state.Values() {
+		c <- prometheus.MustNewConstMetric(m.gauges[v.Name], prometheus.GaugeValue, float64(v.Value), v.Of)
 	}
 }
 
@@ -107,98 +121,83 @@ func (m *Monitor) Start(ctx context.Context, op *monitoring.Operation) context.C
 	if op.Kind != monitoring.Process {
 		return ctx
 	}
-	m.running.WithLabelValues(op.Queue).Inc()
+	m.state.Began(op.Queue)
 	return context.WithValue(ctx, ran{m}, true)
 }
 
 // Observe counts an event.
 func (m *Monitor) Observe(ctx context.Context, e monitoring.Event) {
-	if d, ending, ok := monitoring.EndingOf(e); ok {
-		m.ended(ctx, d, ending)
+	d, ending, ended := monitoring.EndingOf(e)
+	handled := ended && ctx.Value(ran{m}) != nil
+	m.state.Observe(e, handled)
+	if ended {
+		m.ended(d, ending, handled)
 	}
 	switch e := e.(type) {
 	case monitoring.Retried:
-		m.failures.WithLabelValues(e.Queue, e.Failure.String()).Inc()
+		m.failures.WithLabelValues(gauges.Label(e.Queue), e.Failure.String()).Inc()
 	case monitoring.Errored:
-		m.errored.WithLabelValues(e.Queue, string(e.Reason)).Inc()
+		m.errored.WithLabelValues(gauges.Label(e.Queue), string(e.Reason)).Inc()
 		if e.Failure != 0 {
-			m.failures.WithLabelValues(e.Queue, e.Failure.String()).Inc()
+			m.failures.WithLabelValues(gauges.Label(e.Queue), e.Failure.String()).Inc()
 		}
 	case monitoring.Held:
-		m.held.WithLabelValues(e.Queue).Inc()
-	case monitoring.Stuck:
-		m.stuck.WithLabelValues(e.Queue).Set(float64(e.Abandoned))
+		m.held.WithLabelValues(gauges.Label(e.Queue)).Inc()
 	case monitoring.LateOutcome:
-		m.lateOutcomes.WithLabelValues(e.Queue).Inc()
-		m.stuck.WithLabelValues(e.Queue).Dec()
-		m.overloaded.WithLabelValues(e.Queue).Set(0)
+		m.lateOutcomes.WithLabelValues(gauges.Label(e.Queue)).Inc()
 	case monitoring.SettleFailed:
-		m.settleFailed.WithLabelValues(e.Queue).Inc()
+		m.settleFailed.WithLabelValues(gauges.Label(e.Queue)).Inc()
 	case monitoring.HeaderIgnored:
-		m.headersIgnored.WithLabelValues(e.Queue).Inc()
+		m.headersIgnored.WithLabelValues(gauges.Label(e.Queue)).Inc()
+	case monitoring.Published:
+		m.wasPublished(e)
 	default:
-		m.state(e)
+		m.others(e)
 	}
 }
 
-func (m *Monitor) ended(ctx context.Context, d monitoring.Delivery, ending string) {
-	m.deliveries.WithLabelValues(d.Queue, ending).Inc()
-	m.body.WithLabelValues(d.Queue).Observe(float64(d.BodySize))
+func (m *Monitor) ended(d monitoring.Delivery, ending string, handled bool) {
+	queue := gauges.Label(d.Queue)
+	m.deliveries.WithLabelValues(queue, ending).Inc()
+	m.body.WithLabelValues(queue).Observe(float64(d.BodySize))
 	if d.QueueWait > 0 {
-		m.queueWait.WithLabelValues(d.Queue).Observe(d.QueueWait.Seconds())
+		m.queueWait.WithLabelValues(queue).Observe(d.QueueWait.Seconds())
 	}
-	if ctx.Value(ran{m}) != nil {
-		m.handling.WithLabelValues(d.Queue, ending).Observe(d.Handling.Seconds())
-		m.running.WithLabelValues(d.Queue).Dec()
+	if handled {
+		m.handling.WithLabelValues(queue, ending).Observe(d.Handling.Seconds())
 	}
 }
 
-// state counts what is about no message.
-func (m *Monitor) state(e monitoring.Event) {
+func (m *Monitor) wasPublished(e monitoring.Published) {
+	exchange := gauges.Exchange(e.Exchange)
+	m.mu.RLock()
+	known := m.exchanges[exchange]
+	m.mu.RUnlock()
+	if !known {
+		m.prepareExchange(exchange)
+	}
+	m.published.WithLabelValues(exchange, string(e.Result)).Inc()
+	m.publishing.WithLabelValues(exchange, string(e.Result)).Observe(e.Took.Seconds())
+}
+
+// others counts what is about no message.
+func (m *Monitor) others(e monitoring.Event) {
 	switch e := e.(type) {
 	case monitoring.ConsumerReady:
-		m.prepare(e.Queue)
-		m.ready.WithLabelValues(e.Queue).Set(1)
-		m.workers.WithLabelValues(e.Queue).Set(float64(e.Workers))
+		m.prepare(gauges.Label(e.Queue))
 	case monitoring.ConsumerLost:
-		m.ready.WithLabelValues(e.Queue).Set(0)
-		m.lost.WithLabelValues(e.Queue, strconv.FormatBool(e.Refused)).Inc()
-	case monitoring.ConsumerPaused:
-		m.ready.WithLabelValues(e.Queue).Set(0)
-		m.paused.WithLabelValues(e.Queue).Set(1)
-	case monitoring.ConsumerResumed:
-		m.paused.WithLabelValues(e.Queue).Set(0)
-	case monitoring.ConsumerOverloaded:
-		m.ready.WithLabelValues(e.Queue).Set(0)
-		m.overloaded.WithLabelValues(e.Queue).Set(1)
-	case monitoring.ConsumerStopping:
-		m.ready.WithLabelValues(e.Queue).Set(0)
-	case monitoring.Published:
-		exchange := e.Exchange
-		if exchange == "" {
-			exchange = "amq.default" // RabbitMQ's own name for it
-		}
-		m.published.WithLabelValues(exchange, string(e.Result)).Inc()
-		m.publishing.WithLabelValues(exchange, string(e.Result)).Observe(e.Took.Seconds())
+		m.prepare(gauges.Label(e.Queue))
+		m.lost.WithLabelValues(gauges.Label(e.Queue), strconv.FormatBool(e.Refused)).Inc()
 	case monitoring.Connected:
-		m.connected.WithLabelValues(e.Name).Set(1)
-		m.disconnected.WithLabelValues(e.Name)
-		m.blocked.WithLabelValues(e.Name).Set(0)
+		m.disconnected.WithLabelValues(gauges.Label(e.Name))
 	case monitoring.Disconnected:
-		m.connected.WithLabelValues(e.Name).Set(0)
-		m.blocked.WithLabelValues(e.Name).Set(0)
 		if e.Err != nil {
-			m.disconnected.WithLabelValues(e.Name).Inc()
+			m.disconnected.WithLabelValues(gauges.Label(e.Name)).Inc()
 		}
 	case monitoring.DialFailed:
-		m.dialFailed.WithLabelValues(e.Name, strconv.FormatBool(e.Refused)).Inc()
-		m.connected.WithLabelValues(e.Name).Set(0)
-	case monitoring.Blocked:
-		m.blocked.WithLabelValues(e.Name).Set(1)
-	case monitoring.Unblocked:
-		m.blocked.WithLabelValues(e.Name).Set(0)
+		m.dialFailed.WithLabelValues(gauges.Label(e.Name), strconv.FormatBool(e.Refused)).Inc()
 	case monitoring.MonitorPanicked:
-		m.panicked.WithLabelValues(e.Monitor).Inc()
+		m.panicked.WithLabelValues(gauges.Label(e.Monitor)).Inc()
 	}
 }
 
@@ -221,8 +220,17 @@ func (m *Monitor) prepare(queue string) {
 		m.lost.WithLabelValues(queue, refused)
 	}
 	m.settleFailed.WithLabelValues(queue)
-	m.stuck.WithLabelValues(queue)
-	m.running.WithLabelValues(queue)
-	m.paused.WithLabelValues(queue)
-	m.overloaded.WithLabelValues(queue)
+}
+
+// prepareExchange is prepare for an exchange, when it is first published to.
+func (m *Monitor) prepareExchange(exchange string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.exchanges[exchange] = true
+	for _, result := range []monitoring.Result{
+		monitoring.ResultConfirmed, monitoring.ResultUnroutable, monitoring.ResultRefused, monitoring.ResultBlocked,
+		monitoring.ResultTooLarge, monitoring.ResultUnencodable, monitoring.ResultUnsent, monitoring.ResultUnknown,
+	} {
+		m.published.WithLabelValues(exchange, string(result))
+	}
 }

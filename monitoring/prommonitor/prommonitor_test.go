@@ -53,6 +53,7 @@ func everything(ctx context.Context, m monitoring.Starter) {
 	})
 	for _, e := range []monitoring.Event{
 		monitoring.Held{Delivery: delivery},
+		monitoring.Stuck{Delivery: delivery, Abandoned: 1},
 		monitoring.Stuck{Delivery: delivery, Abandoned: 2},
 		monitoring.ConsumerOverloaded{Queue: "orders"},
 		monitoring.LateOutcome{Delivery: delivery},
@@ -105,7 +106,7 @@ func TestWhatIsCounted(t *testing.T) {
 		`warren_running{queue="orders"} 1`,
 		`warren_workers{queue="orders"} 4`,
 		`warren_stuck{queue="orders"} 1`,
-		`warren_consumer_overloaded{queue="orders"} 0`,
+		`warren_consumer_overloaded{queue="orders"} 1`,
 		`warren_consumer_ready{queue="orders"} 0`,
 		`warren_consumer_paused{queue="orders"} 1`,
 		`warren_consumer_paused{queue="other"} 0`,
@@ -167,6 +168,12 @@ func TestCollisionsAndNonsenseAreErrors(t *testing.T) {
 	if _, err := prommonitor.New(r, prommonitor.Config{Namespace: "shop"}); err != nil {
 		t.Errorf("another namespace: %v", err)
 	}
+	if _, err := prommonitor.New(r, prommonitor.Config{Namespace: "shop", Handling: []float64{1, 2}}); err == nil {
+		t.Error("other buckets gave a monitor that does not have them")
+	}
+	if _, err := prommonitor.New(nil, prommonitor.Config{Labels: prometheus.Labels{"queue": "a label of ours"}}); err == nil {
+		t.Error("a label twice is no error")
+	}
 	_, err = prommonitor.New(nil, prommonitor.Config{Handling: []float64{2, 1}})
 	if err == nil || err.Error() != "Config.Handling or Config.QueueWait does not rise: [2 1], []" {
 		t.Errorf("buckets that fall: %v", err)
@@ -179,6 +186,40 @@ func TestUnregistered(t *testing.T) {
 	everything(t.Context(), m)
 	if n := testutil.CollectAndCount(m, "warren_held_total"); n != 1 {
 		t.Errorf("it collects %d", n)
+	}
+}
+
+// Other programs name exchanges and queues, and not always in UTF-8.
+func TestNamesThatAreNotUTF8(t *testing.T) {
+	r := prometheus.NewPedanticRegistry()
+	m, err := prommonitor.New(r, prommonitor.Config{})
+	must(t, err)
+	d := monitoring.Delivery{Queue: "q\xff"}
+	ctx := m.Start(t.Context(), &monitoring.Operation{Kind: monitoring.Process, Queue: d.Queue})
+	m.Observe(t.Context(), monitoring.ConsumerReady{Queue: d.Queue, Workers: 1})
+	m.Observe(ctx, monitoring.Acked{Delivery: d})
+	m.Observe(t.Context(), monitoring.Published{Exchange: "x\xff", Result: monitoring.ResultUnsent})
+	has(t, r, `warren_running{queue="q�"} 0`)
+	has(t, r, `warren_published_total{exchange="x�",result="unsent"} 1`)
+}
+
+// An increase from nothing is none to Prometheus.
+func TestCountersOfAnExchangeBeginAtZero(t *testing.T) {
+	r := prometheus.NewRegistry()
+	m, err := prommonitor.New(r, prommonitor.Config{})
+	must(t, err)
+	m.Observe(t.Context(), monitoring.Published{Result: monitoring.ResultConfirmed})
+	has(t, r, `warren_published_total{exchange="amq.default",result="unroutable"} 0`)
+}
+
+func TestAWrappedRegistererGivesTheSameTwice(t *testing.T) {
+	r := prometheus.WrapRegistererWith(prometheus.Labels{"app": "shop"}, prometheus.NewRegistry())
+	first, err := prommonitor.New(r, prommonitor.Config{})
+	must(t, err)
+	second, err := prommonitor.New(r, prommonitor.Config{})
+	must(t, err)
+	if first != second {
+		t.Error("there are two")
 	}
 }
 
@@ -283,13 +324,16 @@ func TestAConsumerIsCounted(t *testing.T) {
 			`warren_deliveries_total{ending="retried",queue="orders"} 1`,
 			`warren_failures_total{failure="panic",queue="orders"} 1`,
 			`warren_handling_seconds_sum{ending="acked",queue="orders"} 2`,
-			`warren_running{queue="orders"} 0`,
-			`warren_consumer_ready{queue="orders"} 0`,
 			`warren_consumer_lost_total{queue="orders",refused="false"} 1`,
 			`warren_published_total{exchange="amq.default",result="confirmed"} 1`,
-			`warren_connected{connection="shop/publish"} 0`,
 		} {
 			has(t, r, want)
+		}
+		// What is no more has no gauges.
+		for _, gone := range []string{"warren_consumer_ready{", "warren_running{", "warren_connected{"} {
+			if all := text(t, r); strings.Contains(all, gone) {
+				t.Errorf("there still is %s", gone)
+			}
 		}
 	})
 }
