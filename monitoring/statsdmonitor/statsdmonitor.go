@@ -2,7 +2,7 @@
 // tags.
 //
 //	m, err := statsdmonitor.Open("127.0.0.1:8125", statsdmonitor.Config{})
-//	defer m.Close() // after the connection: it sends what is left
+//	defer m.Close() // after the connection: it sends what is left, and ends a goroutine
 //	conn, err := connection.Open(ctx, url, connection.Config{Monitor: monitoring.All(m, monitoring.Log(nil))})
 //
 // Names begin with "warren.": docs/monitoring.md lists them all. Times are distributions in milliseconds. Tags are
@@ -19,12 +19,12 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/DataDog/datadog-go/v5/statsd"
 
 	"github.com/warren-mq/warren/monitoring"
+	"github.com/warren-mq/warren/monitoring/internal/gauges"
 )
 
 // Config holds what may be left out. Its zero value works.
@@ -42,35 +42,68 @@ type Config struct {
 // Monitor sends events to StatsD. It is a [monitoring.Starter], since it counts the handlers that run. Any number of
 // goroutines may use it. It does not block: what cannot be sent is dropped, as StatsD has it, and counted by the
 // client's telemetry.
+//
+// Gauges are sent when they change, and every ten seconds, which is how often an agent asks itself: an agent forgets a
+// gauge that it does not hear of, and a consumer that is idle would look like none. What counts handlers is only sent
+// every ten seconds.
 type Monitor struct {
 	client statsd.ClientInterface
 	cfg    Config
 	owned  bool
 
-	queues sync.Map // of *queue, by name
+	state   gauges.Set
+	sending sync.Mutex
+	shown   map[gauge]bool // gauges that were sent last, under sending
+
+	stop     context.CancelFunc // ends the goroutine that sends gauges
+	stopped  sync.WaitGroup
+	closing  sync.Once
+	closeErr error
 }
 
-// queue is what gauges need to remember of one main queue.
-type queue struct {
-	running atomic.Int64
-	stuck   atomic.Int64
+// gauge is one of a queue or a connection.
+type gauge struct {
+	name gauges.Name
+	of   string
 }
+
+// interval is how often gauges are sent: agents and servers flush as often.
+const interval = 10 * time.Second
 
 var _ monitoring.Starter = (*Monitor)(nil)
 
-// New returns a monitor that sends with a client of yours. Close the client when the consumers have stopped: it sends
-// what it has gathered then, and drops in silence what comes later.
+// New returns a monitor that sends with a client of yours. When the connection is closed, close the monitor, and then
+// the client: it sends what it has gathered then, and drops in silence what comes later.
 func New(client statsd.ClientInterface, cfg Config) (*Monitor, error) {
 	if client == nil {
 		return nil, errors.New("the StatsD client is nil")
 	}
-	if cfg.Rate < 0 || cfg.Rate > 1 {
+	if !(cfg.Rate >= 0 && cfg.Rate <= 1) {
 		return nil, fmt.Errorf("Config.Rate is not between 0 and 1: %v", cfg.Rate)
 	}
 	if cfg.Rate == 0 {
 		cfg.Rate = 1
 	}
-	return &Monitor{client: client, cfg: cfg}, nil
+	ctx, stop := context.WithCancel(context.Background())
+	m := &Monitor{client: client, cfg: cfg, stop: stop}
+	if !cfg.Bunnicula {
+		m.stopped.Go(func() { m.repeat(ctx) })
+	}
+	return m, nil
+}
+
+// repeat sends the gauges until ctx ends.
+func (m *Monitor) repeat(ctx context.Context) {
+	t := time.NewTicker(interval)
+	defer t.Stop()
+	for {
+		select {
+		case <-t.C:
+			m.sendGauges()
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // Open returns a monitor with a client of its own, for the agent at an address: "host:port" for UDP, "unix:///path" for
@@ -78,10 +111,14 @@ func New(client statsd.ClientInterface, cfg Config) (*Monitor, error) {
 // cannot tell.
 //
 // The client adds distributions up, too, before it sends them, which an agent must understand (7.25 or later);
-// options can say otherwise, and more: namespace, tags for all.
+// options can say otherwise, and more: namespace, tags for all. With [Config.Bunnicula] it sends nothing that a plain
+// StatsD does not understand: one value in a line, no field of Datadog's.
 func Open(address string, cfg Config, options ...statsd.Option) (*Monitor, error) {
-	all := append([]statsd.Option{statsd.WithExtendedClientSideAggregation()}, options...)
-	client, err := statsd.New(address, all...)
+	ours := []statsd.Option{statsd.WithExtendedClientSideAggregation()}
+	if cfg.Bunnicula {
+		ours = []statsd.Option{statsd.WithoutTelemetry(), statsd.WithoutOriginDetection()}
+	}
+	client, err := statsd.New(address, append(ours, options...)...)
 	if err != nil {
 		return nil, fmt.Errorf("open a StatsD client: %w", err)
 	}
@@ -94,12 +131,20 @@ func Open(address string, cfg Config, options ...statsd.Option) (*Monitor, error
 }
 
 // Close sends what is left, and ends the client if it is the monitor's own. Call it last: what is told later is
-// dropped.
+// dropped, or not sent before the next Flush of a client of yours. It waits for the monitor's goroutine to end. Further
+// calls do nothing, and return the same.
 func (m *Monitor) Close() error {
-	if m.owned {
-		return m.client.Close()
-	}
-	return m.client.Flush()
+	m.closing.Do(func() {
+		m.stop()
+		m.stopped.Wait()
+		m.sendGauges()
+		if m.owned {
+			m.closeErr = m.client.Close()
+		} else {
+			m.closeErr = m.client.Flush()
+		}
+	})
+	return m.closeErr
 }
 
 // ran is in the context of a message whose handler runs, so that what ends it is counted once.
@@ -110,7 +155,7 @@ func (m *Monitor) Start(ctx context.Context, op *monitoring.Operation) context.C
 	if op.Kind != monitoring.Process || m.cfg.Bunnicula {
 		return ctx
 	}
-	m.gauge("running", m.queue(op.Queue).running.Add(1), tag("queue", op.Queue))
+	m.state.Began(op.Queue)
 	return context.WithValue(ctx, ran{m}, true)
 }
 
@@ -120,8 +165,13 @@ func (m *Monitor) Observe(ctx context.Context, e monitoring.Event) {
 		m.bunnicula(e)
 		return
 	}
-	if d, ending, ok := monitoring.EndingOf(e); ok {
-		m.ended(ctx, d, ending)
+	d, ending, ended := monitoring.EndingOf(e)
+	handled := ended && ctx.Value(ran{m}) != nil
+	if m.state.Observe(e, handled) {
+		m.sendGauges()
+	}
+	if ended {
+		m.ended(d, ending, handled)
 	}
 	switch e := e.(type) {
 	case monitoring.Retried:
@@ -133,84 +183,66 @@ func (m *Monitor) Observe(ctx context.Context, e monitoring.Event) {
 		}
 	case monitoring.Held:
 		m.count("held", tag("queue", e.Queue))
-	case monitoring.Stuck:
-		m.queue(e.Queue).stuck.Store(int64(e.Abandoned))
-		m.gauge("stuck", int64(e.Abandoned), tag("queue", e.Queue))
 	case monitoring.LateOutcome:
 		m.count("late_outcomes", tag("queue", e.Queue))
-		m.gauge("stuck", m.queue(e.Queue).stuck.Add(-1), tag("queue", e.Queue))
-		m.gauge("consumer_overloaded", 0, tag("queue", e.Queue))
 	case monitoring.SettleFailed:
 		m.count("settle_failed", tag("queue", e.Queue))
 	case monitoring.HeaderIgnored:
 		m.count("headers_ignored", tag("queue", e.Queue))
 	default:
-		m.state(e)
+		m.others(e)
 	}
 }
 
 // ended sends what the end of a delivery says.
-func (m *Monitor) ended(ctx context.Context, d monitoring.Delivery, ending string) {
+func (m *Monitor) ended(d monitoring.Delivery, ending string, handled bool) {
 	name := tag("queue", d.Queue)
 	m.count("deliveries", name, tag("ending", ending))
 	m.distribution("body", float64(d.BodySize), name)
 	if d.QueueWait > 0 {
 		m.distribution("queue_wait", milliseconds(d.QueueWait), name)
 	}
-	if ctx.Value(ran{m}) == nil {
-		return // no handler ran
+	if handled {
+		m.distribution("handling", milliseconds(d.Handling), name, tag("ending", ending))
 	}
-	m.distribution("handling", milliseconds(d.Handling), name, tag("ending", ending))
-	m.gauge("running", m.queue(d.Queue).running.Add(-1), name)
 }
 
-// state sends what is about no message.
-func (m *Monitor) state(e monitoring.Event) {
+// others sends what is about no message that was received.
+func (m *Monitor) others(e monitoring.Event) {
 	switch e := e.(type) {
-	case monitoring.ConsumerReady:
-		m.gauge("consumer_ready", 1, tag("queue", e.Queue))
-		m.gauge("workers", int64(e.Workers), tag("queue", e.Queue))
 	case monitoring.ConsumerLost:
-		m.gauge("consumer_ready", 0, tag("queue", e.Queue))
 		m.count("consumer_lost", tag("queue", e.Queue), tag("refused", strconv.FormatBool(e.Refused)))
-	case monitoring.ConsumerPaused:
-		m.gauge("consumer_ready", 0, tag("queue", e.Queue))
-		m.gauge("consumer_paused", 1, tag("queue", e.Queue))
-	case monitoring.ConsumerResumed:
-		m.gauge("consumer_paused", 0, tag("queue", e.Queue))
-	case monitoring.ConsumerOverloaded:
-		m.gauge("consumer_ready", 0, tag("queue", e.Queue))
-		m.gauge("consumer_overloaded", 1, tag("queue", e.Queue))
-	case monitoring.ConsumerStopping:
-		m.gauge("consumer_ready", 0, tag("queue", e.Queue))
 	case monitoring.Published:
-		m.count("published", tag("exchange", exchange(e.Exchange)), tag("result", string(e.Result)))
-		m.distribution("publishing", milliseconds(e.Took), tag("exchange", exchange(e.Exchange)), tag("result", string(e.Result)))
-	case monitoring.Connected:
-		m.gauge("connected", 1, tag("connection", e.Name))
+		exchange, result := tag("exchange", gauges.Exchange(e.Exchange)), tag("result", string(e.Result))
+		m.count("published", exchange, result)
+		m.distribution("publishing", milliseconds(e.Took), exchange, result)
 	case monitoring.Disconnected:
-		m.gauge("connected", 0, tag("connection", e.Name))
-		m.gauge("blocked", 0, tag("connection", e.Name))
 		if e.Err != nil {
 			m.count("disconnected", tag("connection", e.Name))
 		}
 	case monitoring.DialFailed:
 		m.count("dial_failed", tag("connection", e.Name), tag("refused", strconv.FormatBool(e.Refused)))
-	case monitoring.Blocked:
-		m.gauge("blocked", 1, tag("connection", e.Name))
-	case monitoring.Unblocked:
-		m.gauge("blocked", 0, tag("connection", e.Name))
 	case monitoring.MonitorPanicked:
 		m.count("monitor_panicked", tag("monitor", e.Monitor))
 	}
 }
 
-func (m *Monitor) queue(name string) *queue {
-	if q, ok := m.queues.Load(name); ok {
-		return q.(*queue)
+// sendGauges sends all gauges, and a last 0 for those that are no more. Nobody sends at the same time, or an older
+// value could be the last.
+func (m *Monitor) sendGauges() {
+	m.sending.Lock()
+	defer m.sending.Unlock()
+	before := m.shown
+	m.shown = make(map[gauge]bool, len(before))
+	for _, v := range m.state.Values() {
+		g := gauge{v.Name, v.Of}
+		m.shown[g] = true
+		delete(before, g)
+		m.gauge(g, v.Value)
 	}
-	q, _ := m.queues.LoadOrStore(name, new(queue))
-	return q.(*queue)
+	for g := range before {
+		m.gauge(g, 0)
+	}
 }
 
 // The client's errors say that it is closed, or that its buffer is full. There is nobody to tell, and its telemetry
@@ -220,25 +252,26 @@ func (m *Monitor) count(name string, tags ...string) {
 	_ = m.client.Count("warren."+name, 1, tags, 1)
 }
 
-func (m *Monitor) gauge(name string, value int64, tags ...string) {
-	_ = m.client.Gauge("warren."+name, float64(value), tags, 1)
+func (m *Monitor) gauge(g gauge, value int64) {
+	_ = m.client.Gauge("warren."+string(g.name), float64(value), []string{tag(labels[g.name], g.of)}, 1)
 }
+
+// labels are the tags' names, by those of the gauges.
+var labels = func() map[gauges.Name]string {
+	all := map[gauges.Name]string{}
+	for _, g := range gauges.All {
+		all[g.Name] = g.Label
+	}
+	return all
+}()
 
 func (m *Monitor) distribution(name string, value float64, tags ...string) {
 	_ = m.client.Distribution("warren."+name, value, tags, m.cfg.Rate)
 }
 
 // tag makes a tag. What would end it, or the packet, is replaced: StatsD cannot escape.
-func tag(name, value string) string { return name + ":" + unsayable.Replace(value) }
+func tag(name, value string) string { return name + ":" + unsayable.Replace(gauges.Label(value)) }
 
 var unsayable = strings.NewReplacer(",", "_", "|", "_", "\n", "_", "\r", "_")
-
-// exchange is RabbitMQ's own name for the default exchange, or the exchange's.
-func exchange(name string) string {
-	if name == "" {
-		return "amq.default"
-	}
-	return name
-}
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/DataDog/datadog-go/v5/statsd"
@@ -144,6 +145,7 @@ func TestWhatMessagesSend(t *testing.T) {
 		m.Observe(t.Context(), monitoring.HandedBack{Delivery: monitoring.Delivery{Queue: "orders"}}) // no handler ran
 		m.Observe(begin(), monitoring.SettleFailed{Delivery: delivery})                               // and still runs
 		m.Observe(t.Context(), monitoring.Held{Delivery: delivery})
+		m.Observe(t.Context(), monitoring.Stuck{Delivery: delivery, Abandoned: 1})
 		m.Observe(t.Context(), monitoring.Stuck{Delivery: delivery, Abandoned: 2})
 		m.Observe(t.Context(), monitoring.LateOutcome{Delivery: delivery})
 		m.Observe(t.Context(), monitoring.HeaderIgnored{Queue: "orders"})
@@ -167,7 +169,6 @@ func TestWhatMessagesSend(t *testing.T) {
 		"warren.held|c|queue:orders=1",
 		"warren.stuck|g|queue:orders=1",
 		"warren.late_outcomes|c|queue:orders=1",
-		"warren.consumer_overloaded|g|queue:orders=0",
 		"warren.headers_ignored|c|queue:orders=1",
 	)
 }
@@ -203,24 +204,110 @@ func TestWhatStatesSend(t *testing.T) {
 			m.Observe(t.Context(), e)
 		}
 	})
-	expect(
-		t, got,
-		"warren.consumer_ready|g|queue:a=1", "warren.workers|g|queue:a=4",
-		"warren.consumer_ready|g|queue:b=0", "warren.workers|g|queue:b=1", "warren.consumer_lost|c|queue:b,refused:true=1",
-		"warren.consumer_ready|g|queue:c=0", "warren.workers|g|queue:c=1", "warren.consumer_paused|g|queue:c=1",
-		"warren.consumer_ready|g|queue:d=0", "warren.workers|g|queue:d=1", "warren.consumer_paused|g|queue:d=0",
-		"warren.consumer_ready|g|queue:e=0", "warren.consumer_overloaded|g|queue:e=1",
-		"warren.consumer_ready|g|queue:f=0",
+	want := []string{
+		"warren.consumer_lost|c|queue:b,refused:true=1",
 		"warren.published|c|exchange:amq.default,result:confirmed=1", "warren.publishing|d|exchange:amq.default,result:confirmed=2",
 		"warren.published|c|exchange:x,result:unroutable=1", "warren.publishing|d|exchange:x,result:unroutable=3",
-		"warren.connected|g|connection:shop/consume=1",
-		"warren.connected|g|connection:shop/publish=0", "warren.disconnected|c|connection:shop/publish=1",
-		"warren.blocked|g|connection:shop/publish=0",
-		"warren.connected|g|connection:shop/other=0", "warren.blocked|g|connection:shop/other=0",
+		"warren.disconnected|c|connection:shop/publish=1",
 		"warren.dial_failed|c|connection:shop/publish,refused:false=1",
-		"warren.blocked|g|connection:shop/consume=0",
 		"warren.monitor_panicked|c|monitor:*m.M=1",
-	)
+		"warren.connected|g|connection:shop/consume=1", "warren.blocked|g|connection:shop/consume=0",
+		"warren.connected|g|connection:shop/publish=0", "warren.blocked|g|connection:shop/publish=0",
+		"warren.connected|g|connection:shop/other=0", "warren.blocked|g|connection:shop/other=0",
+	}
+	for _, q := range []struct {
+		name                               string
+		ready, paused, overloaded, workers int
+	}{
+		{"a", 1, 0, 0, 4}, {"b", 0, 0, 0, 1}, {"c", 0, 1, 0, 1}, {"d", 0, 0, 0, 1}, {"e", 0, 0, 1, 0}, {"f", 0, 0, 0, 0},
+	} {
+		for name, v := range map[string]int{
+			"consumer_ready": q.ready, "consumer_paused": q.paused, "consumer_overloaded": q.overloaded, "workers": q.workers,
+			"running": 0, "stuck": 0,
+		} {
+			want = append(want, fmt.Sprintf("warren.%s|g|queue:%s=%d", name, q.name, v))
+		}
+	}
+	expect(t, got, want...)
+}
+
+// client notes gauges, and whether it is flushed.
+type client struct {
+	statsd.NoOpClient
+	gauges  []string
+	flushed int
+}
+
+func (c *client) Gauge(name string, value float64, tags []string, _ float64) error {
+	c.gauges = append(c.gauges, fmt.Sprintf("%s %v=%v", name, tags, value))
+	return nil
+}
+
+func (c *client) Flush() error { c.flushed++; return nil }
+
+// An agent forgets gauges that it does not hear of.
+func TestGaugesAreSentAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &client{}
+		m, err := statsdmonitor.New(c, statsdmonitor.Config{})
+		must(t, err)
+		times := func(g string) (n int) {
+			synctest.Wait()
+			for _, sent := range c.gauges {
+				if sent == g {
+					n++
+				}
+			}
+			return n
+		}
+		m.Observe(t.Context(), monitoring.ConsumerReady{Queue: "q", Workers: 2})
+		ctx := m.Start(t.Context(), &monitoring.Operation{Kind: monitoring.Process, Queue: "q"})
+		time.Sleep(25 * time.Second) // an idle consumer
+		if n, running := times("warren.consumer_ready [queue:q]=1"), times("warren.running [queue:q]=1"); n != 3 || running != 2 {
+			t.Errorf("sent %d and %d times", n, running)
+		}
+		m.Observe(ctx, monitoring.Acked{Delivery: monitoring.Delivery{Queue: "q"}})
+		m.Observe(t.Context(), monitoring.ConsumerStopped{Queue: "q"})
+		time.Sleep(time.Minute)
+		if n := times("warren.consumer_ready [queue:q]=0"); n != 1 {
+			t.Errorf("a consumer that has stopped: sent %d times", n)
+		}
+		must(t, m.Close())
+		must(t, m.Close())
+		if c.flushed != 1 {
+			t.Errorf("flushed %d times", c.flushed)
+		}
+	})
+}
+
+// With Bunnicula's names it sends what any StatsD understands.
+func TestBunniculaNeedsNoDatadog(t *testing.T) {
+	a := newAgent(t)
+	m, err := statsdmonitor.Open(a.address(), statsdmonitor.Config{Bunnicula: true})
+	must(t, err)
+	for range 3 {
+		m.Observe(t.Context(), monitoring.Acked{Delivery: delivery})
+	}
+	must(t, m.Close())
+	must(t, m.Close())
+	plain := regexp.MustCompile(`^[\w.]+:[\d.]+\|(c|ms)$`)
+	var buffer [65536]byte
+	must(t, a.conn.SetReadDeadline(time.Now().Add(200*time.Millisecond)))
+	lines := 0
+	for {
+		n, _, err := a.conn.ReadFrom(buffer[:])
+		if err != nil {
+			break
+		}
+		for text := range strings.FieldsSeq(string(buffer[:n])) {
+			if lines++; !plain.MatchString(text) {
+				t.Errorf("it sends %q", text)
+			}
+		}
+	}
+	if lines != 4 {
+		t.Errorf("%d lines", lines)
+	}
 }
 
 func TestBunniculasNames(t *testing.T) {
@@ -301,7 +388,7 @@ func TestAConsumerIsWatched(t *testing.T) {
 		"warren.failures|c|failure:returned,queue:orders":          1,
 		"warren.errored|c|queue:orders,reason:rejected":            1,
 		"warren.running|g|queue:orders":                            0,
-		"warren.workers|g|queue:orders":                            3,
+		"warren.workers|g|queue:orders":                            0, // it has stopped
 		"warren.consumer_ready|g|queue:orders":                     0,
 		"warren.published|c|exchange:amq.default,result:confirmed": 2,
 		"warren.connected|g|connection:shop/consume":               0,
