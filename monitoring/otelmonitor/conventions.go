@@ -9,6 +9,7 @@ import (
 	"go.opentelemetry.io/otel/semconv/v1.37.0/messagingconv"
 
 	"github.com/warren-mq/warren/monitoring"
+	"github.com/warren-mq/warren/monitoring/internal/gauges"
 )
 
 // All that depends on the version of the semantic conventions is in this file.
@@ -50,21 +51,25 @@ func destination(exchange, key, queue string) string {
 		}
 	}
 	if len(parts) == 0 {
-		return defaultExchange
+		return gauges.Exchange("")
 	}
 	return strings.Join(parts, ":")
 }
 
-// defaultExchange is RabbitMQ's own name for the exchange whose name is empty.
-const defaultExchange = "amq.default"
+// text is an attribute whose value comes from elsewhere. It must be UTF-8, or an exporter drops all that it sends along.
+func text(key attribute.Key, value string) attribute.KeyValue { return key.String(gauges.Label(value)) }
 
 // spanTarget is the part of a span's name that says where to: there are few of them, which cannot be said of routing
 // keys of other exchanges than the default one.
 func spanTarget(exchange, key string) string {
-	if exchange == "" {
-		return destination("", key, "")
+	switch {
+	case exchange != "":
+		return gauges.Label(exchange)
+	case strings.HasPrefix(key, "amq.gen-"), strings.HasPrefix(key, "amq.rabbitmq.reply-to"):
+		return "(temporary)" // named by the broker, and each of them once
+	default:
+		return gauges.Label(destination("", key, ""))
 	}
-	return exchange
 }
 
 // spanAttributes are what samplers may look at, so a span begins with them.
@@ -75,17 +80,17 @@ func spanAttributes(op *monitoring.Operation) []attribute.KeyValue {
 	}
 	list := []attribute.KeyValue{
 		semconv.MessagingSystemRabbitMQ, kind, semconv.MessagingOperationName(name),
-		semconv.MessagingDestinationName(destination(op.Exchange, op.Key, op.Queue)),
+		text(semconv.MessagingDestinationNameKey, destination(op.Exchange, op.Key, op.Queue)),
 		semconv.MessagingMessageBodySize(op.BodySize),
 	}
 	if op.Key != "" {
-		list = append(list, semconv.MessagingRabbitMQDestinationRoutingKey(op.Key))
+		list = append(list, text(semconv.MessagingRabbitMQDestinationRoutingKeyKey, op.Key))
 	}
 	if op.MessageID != "" {
-		list = append(list, semconv.MessagingMessageID(op.MessageID))
+		list = append(list, text(semconv.MessagingMessageIDKey, op.MessageID))
 	}
 	if op.Kind == monitoring.Process {
-		list = append(list, queueKey.String(op.Queue), attemptKey.Int(op.Attempt))
+		list = append(list, text(queueKey, op.Queue), attemptKey.Int(op.Attempt))
 	}
 	return list
 }
@@ -118,7 +123,7 @@ func newConventional(m metric.Meter) (c conventional, err error) {
 
 // measured are the attributes of a conventional metric. errorType is empty if nothing failed.
 func measured(destination, errorType string) []attribute.KeyValue {
-	list := []attribute.KeyValue{semconv.MessagingDestinationName(destination)}
+	list := []attribute.KeyValue{text(semconv.MessagingDestinationNameKey, destination)}
 	if errorType != "" {
 		list = append(list, semconv.ErrorTypeKey.String(errorType))
 	}

@@ -8,6 +8,7 @@ import (
 	"go.opentelemetry.io/otel/semconv/v1.37.0/messagingconv"
 
 	"github.com/warren-mq/warren/monitoring"
+	"github.com/warren-mq/warren/monitoring/internal/gauges"
 )
 
 // instruments are all that is measured, under the names of docs/monitoring.md.
@@ -15,13 +16,10 @@ type instruments struct {
 	deliveries, failures, errored, held, lateOutcomes, settleFailed, headersIgnored metric.Int64Counter
 	handling, queueWait, body                                                       metric.Float64Histogram
 
-	ready, paused, overloaded, workers metric.Int64Gauge
-	running, stuck                     metric.Int64UpDownCounter
-	lost                               metric.Int64Counter
+	lost, published, disconnected, dialFailed, panicked metric.Int64Counter
+	publishing                                          metric.Float64Histogram
 
-	published, disconnected, dialFailed, panicked metric.Int64Counter
-	publishing                                    metric.Float64Histogram
-	connected, blocked                            metric.Int64Gauge
+	gauges map[gauges.Name]metric.Int64Observable
 
 	conventional
 }
@@ -54,21 +52,18 @@ func newInstruments(meter metric.Meter) (instruments, error) {
 		queueWait:      m.histogram("queue_wait", "s", "How long messages were ready before their delivery.", queueWaitBounds),
 		body:           m.histogram("body", "By", "How large bodies are, as received.", bodyBounds),
 
-		ready:      m.gauge("consumer_ready", "1", "1 if the consumer is subscribed."),
-		paused:     m.gauge("consumer_paused", "1", "1 if the consumer is paused."),
-		overloaded: m.gauge("consumer_overloaded", "1", "1 if too many handlers are stuck."),
-		workers:    m.gauge("workers", "{worker}", "How many handlers may run at once."),
-		running:    m.upDown("running", "{handler}", "How many handlers run."),
-		stuck:      m.upDown("stuck", "{handler}", "Handlers that were given up and still run."),
-		lost:       m.counter("consumer_lost", "{subscription}", "Subscriptions that were lost or could not be made."),
+		lost: m.counter("consumer_lost", "{subscription}", "Subscriptions that were lost or could not be made."),
 
 		published:    m.counter("published", "{message}", "Messages that the application published, by what became of them."),
 		publishing:   m.histogram("publishing", "s", "How long the broker's word took.", publishBounds),
-		connected:    m.gauge("connected", "1", "1 if the connection is up."),
 		disconnected: m.counter("disconnected", "{connection}", "Connections that ended and were not closed."),
 		dialFailed:   m.counter("dial_failed", "{dial}", "Dials that failed."),
-		blocked:      m.gauge("blocked", "1", "1 if the broker takes no messages."),
 		panicked:     m.counter("monitor_panicked", "{panic}", "Panics of monitors."),
+
+		gauges: map[gauges.Name]metric.Int64Observable{},
+	}
+	for _, g := range gauges.All {
+		i.gauges[g.Name] = m.observable(g)
 	}
 	if m.err != nil {
 		return i, m.err
@@ -90,16 +85,18 @@ func (m *maker) counter(name, unit, help string) metric.Int64Counter {
 	return c
 }
 
-func (m *maker) upDown(name, unit, help string) metric.Int64UpDownCounter {
-	c, err := m.meter.Int64UpDownCounter("warren."+name, metric.WithUnit(unit), metric.WithDescription(help))
+// observable makes an instrument that is read when metrics are collected: one that is only written when it changes would
+// be forgotten in between, where temporality is delta.
+func (m *maker) observable(g gauges.Info) metric.Int64Observable {
+	name, unit, help := "warren."+string(g.Name), metric.WithUnit(g.Unit), metric.WithDescription(g.Help)
+	if g.Sum {
+		o, err := m.meter.Int64ObservableUpDownCounter(name, unit, help)
+		m.note(err)
+		return o
+	}
+	o, err := m.meter.Int64ObservableGauge(name, unit, help)
 	m.note(err)
-	return c
-}
-
-func (m *maker) gauge(name, unit, help string) metric.Int64Gauge {
-	g, err := m.meter.Int64Gauge("warren."+name, metric.WithUnit(unit), metric.WithDescription(help))
-	m.note(err)
-	return g
+	return o
 }
 
 func (m *maker) histogram(name, unit, help string, bounds []float64) metric.Float64Histogram {
@@ -115,7 +112,7 @@ func labels(list ...attribute.KeyValue) metric.MeasurementOption {
 
 // ended measures a delivery that has ended. ran says that a handler had it.
 func (m *Monitor) ended(ctx context.Context, d monitoring.Delivery, ending string, e monitoring.Event, ran bool) {
-	queue := queueKey.String(d.Queue)
+	queue := text(queueKey, d.Queue)
 	m.deliveries.Add(ctx, 1, labels(queue, endingKey.String(ending)))
 	m.consumed.Add(ctx, 1, processName, messagingconv.SystemRabbitMQ, measured(d.Queue, errorType(e))...)
 	m.body.Record(ctx, float64(d.BodySize), labels(queue))
@@ -125,11 +122,11 @@ func (m *Monitor) ended(ctx context.Context, d monitoring.Delivery, ending strin
 	if ran {
 		m.handling.Record(ctx, d.Handling.Seconds(), labels(queue, endingKey.String(ending)))
 		m.process.Record(ctx, d.Handling.Seconds(), processName, messagingconv.SystemRabbitMQ, measured(d.Queue, errorType(e))...)
-		m.running.Add(ctx, -1, labels(queue))
 	}
 }
 
-// errorType is how an attempt failed, or why a message was given up without one; empty if nothing failed.
+// errorType is how an attempt failed, or why a message was given up without one; empty if nothing failed. Metrics and
+// spans have the same.
 func errorType(e monitoring.Event) string {
 	switch e := e.(type) {
 	case monitoring.Retried:
@@ -146,10 +143,7 @@ func errorType(e monitoring.Event) string {
 }
 
 func (m *Monitor) wasPublished(ctx context.Context, e monitoring.Published) {
-	exchange := e.Exchange
-	if exchange == "" {
-		exchange = defaultExchange
-	}
+	exchange := gauges.Exchange(e.Exchange)
 	with := labels(exchangeKey.String(exchange), resultKey.String(string(e.Result)))
 	m.published.Add(ctx, 1, with)
 	m.publishing.Record(ctx, e.Took.Seconds(), with)
@@ -161,40 +155,30 @@ func (m *Monitor) wasPublished(ctx context.Context, e monitoring.Published) {
 	m.client.Record(ctx, e.Took.Seconds(), sendName, messagingconv.SystemRabbitMQ, measured(exchange, failure)...)
 }
 
-// state measures what is about no message.
-func (m *Monitor) state(ctx context.Context, e monitoring.Event) {
+// others measures what is about no message.
+func (m *Monitor) others(ctx context.Context, e monitoring.Event) {
 	switch e := e.(type) {
-	case monitoring.ConsumerReady:
-		m.ready.Record(ctx, 1, labels(queueKey.String(e.Queue)))
-		m.workers.Record(ctx, int64(e.Workers), labels(queueKey.String(e.Queue)))
 	case monitoring.ConsumerLost:
-		m.ready.Record(ctx, 0, labels(queueKey.String(e.Queue)))
-		m.lost.Add(ctx, 1, labels(queueKey.String(e.Queue), refusedKey.Bool(e.Refused)))
-	case monitoring.ConsumerPaused:
-		m.ready.Record(ctx, 0, labels(queueKey.String(e.Queue)))
-		m.paused.Record(ctx, 1, labels(queueKey.String(e.Queue)))
-	case monitoring.ConsumerResumed:
-		m.paused.Record(ctx, 0, labels(queueKey.String(e.Queue)))
-	case monitoring.ConsumerOverloaded:
-		m.ready.Record(ctx, 0, labels(queueKey.String(e.Queue)))
-		m.overloaded.Record(ctx, 1, labels(queueKey.String(e.Queue)))
-	case monitoring.ConsumerStopping:
-		m.ready.Record(ctx, 0, labels(queueKey.String(e.Queue)))
-	case monitoring.Connected:
-		m.connected.Record(ctx, 1, labels(connectionKey.String(e.Name)))
+		m.lost.Add(ctx, 1, labels(text(queueKey, e.Queue), refusedKey.Bool(e.Refused)))
 	case monitoring.Disconnected:
-		m.connected.Record(ctx, 0, labels(connectionKey.String(e.Name)))
-		m.blocked.Record(ctx, 0, labels(connectionKey.String(e.Name)))
 		if e.Err != nil {
-			m.disconnected.Add(ctx, 1, labels(connectionKey.String(e.Name)))
+			m.disconnected.Add(ctx, 1, labels(text(connectionKey, e.Name)))
 		}
 	case monitoring.DialFailed:
-		m.dialFailed.Add(ctx, 1, labels(connectionKey.String(e.Name), refusedKey.Bool(e.Refused)))
-	case monitoring.Blocked:
-		m.blocked.Record(ctx, 1, labels(connectionKey.String(e.Name)))
-	case monitoring.Unblocked:
-		m.blocked.Record(ctx, 0, labels(connectionKey.String(e.Name)))
+		m.dialFailed.Add(ctx, 1, labels(text(connectionKey, e.Name), refusedKey.Bool(e.Refused)))
 	case monitoring.MonitorPanicked:
-		m.panicked.Add(ctx, 1, labels(monitorKey.String(e.Monitor)))
+		m.panicked.Add(ctx, 1, labels(text(monitorKey, e.Monitor)))
 	}
+}
+
+// observe reads the gauges.
+func (m *Monitor) observe(_ context.Context, o metric.Observer) error {
+	for _, v := range m.state.Values() {
+		key := queueKey
+		if v.Name == gauges.Connected || v.Name == gauges.Blocked {
+			key = connectionKey
+		}
+		o.ObserveInt64(m.gauges[v.Name], v.Value, labels(key.String(v.Of)))
+	}
+	return nil
 }

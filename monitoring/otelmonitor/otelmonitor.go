@@ -31,6 +31,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/warren-mq/warren/monitoring"
+	"github.com/warren-mq/warren/monitoring/internal/gauges"
 )
 
 // Config holds what may be left out. Its zero value works.
@@ -55,11 +56,15 @@ type Monitor struct {
 	propagator propagation.TextMapPropagator
 	links      bool
 	instruments
+
+	state    gauges.Set
+	callback metric.Registration // reads state
 }
 
 var _ monitoring.Starter = (*Monitor)(nil)
 
-// New returns a monitor. The error is that of a meter provider that refuses an instrument.
+// New returns a monitor. The error is that of a meter provider that refuses an instrument. The meter provider asks the
+// monitor for its gauges, and so keeps it until Close.
 func New(cfg Config) (*Monitor, error) {
 	if cfg.TracerProvider == nil {
 		cfg.TracerProvider = otel.GetTracerProvider()
@@ -75,12 +80,24 @@ func New(cfg Config) (*Monitor, error) {
 		propagator: cfg.Propagator,
 		links:      cfg.Links,
 	}
+	meter := cfg.MeterProvider.Meter(scope, metric.WithSchemaURL(schemaURL))
 	var err error
-	if m.instruments, err = newInstruments(cfg.MeterProvider.Meter(scope, metric.WithSchemaURL(schemaURL))); err != nil {
+	if m.instruments, err = newInstruments(meter); err == nil {
+		var all []metric.Observable
+		for _, g := range m.gauges {
+			all = append(all, g)
+		}
+		m.callback, err = meter.RegisterCallback(m.observe, all...)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("make the OpenTelemetry instruments: %w", err)
 	}
 	return m, nil
 }
+
+// Close takes the gauges out of the meter provider. It is for monitors that end before their provider does, and sends
+// nothing: that is for the providers to do, when they are shut down.
+func (m *Monitor) Close() error { return m.callback.Unregister() }
 
 // Start begins a span.
 func (m *Monitor) Start(ctx context.Context, op *monitoring.Operation) context.Context {
@@ -97,32 +114,29 @@ func (m *Monitor) Start(ctx context.Context, op *monitoring.Operation) context.C
 func (m *Monitor) Observe(ctx context.Context, e monitoring.Event) {
 	ran := m.endSpan(ctx, e)
 	ctx = context.WithoutCancel(ctx)
+	m.state.Observe(e, ran)
 	if d, ending, ok := monitoring.EndingOf(e); ok {
 		m.ended(ctx, d, ending, e, ran)
 	}
 	switch e := e.(type) {
 	case monitoring.Retried:
-		m.failures.Add(ctx, 1, labels(queueKey.String(e.Queue), failureKey.String(e.Failure.String())))
+		m.failures.Add(ctx, 1, labels(text(queueKey, e.Queue), failureKey.String(e.Failure.String())))
 	case monitoring.Errored:
-		m.errored.Add(ctx, 1, labels(queueKey.String(e.Queue), reasonKey.String(string(e.Reason))))
+		m.errored.Add(ctx, 1, labels(text(queueKey, e.Queue), reasonKey.String(string(e.Reason))))
 		if e.Failure != 0 {
-			m.failures.Add(ctx, 1, labels(queueKey.String(e.Queue), failureKey.String(e.Failure.String())))
+			m.failures.Add(ctx, 1, labels(text(queueKey, e.Queue), failureKey.String(e.Failure.String())))
 		}
 	case monitoring.Held:
-		m.held.Add(ctx, 1, labels(queueKey.String(e.Queue)))
-	case monitoring.Stuck:
-		m.stuck.Add(ctx, 1, labels(queueKey.String(e.Queue)))
+		m.held.Add(ctx, 1, labels(text(queueKey, e.Queue)))
 	case monitoring.LateOutcome:
-		m.stuck.Add(ctx, -1, labels(queueKey.String(e.Queue)))
-		m.lateOutcomes.Add(ctx, 1, labels(queueKey.String(e.Queue)))
-		m.overloaded.Record(ctx, 0, labels(queueKey.String(e.Queue)))
+		m.lateOutcomes.Add(ctx, 1, labels(text(queueKey, e.Queue)))
 	case monitoring.SettleFailed:
-		m.settleFailed.Add(ctx, 1, labels(queueKey.String(e.Queue)))
+		m.settleFailed.Add(ctx, 1, labels(text(queueKey, e.Queue)))
 	case monitoring.HeaderIgnored:
-		m.headersIgnored.Add(ctx, 1, labels(queueKey.String(e.Queue)))
+		m.headersIgnored.Add(ctx, 1, labels(text(queueKey, e.Queue)))
 	case monitoring.Published:
 		m.wasPublished(ctx, e)
 	default:
-		m.state(ctx, e)
+		m.others(ctx, e)
 	}
 }

@@ -2,6 +2,8 @@ package otelmonitor
 
 import (
 	"context"
+	"fmt"
+	"strings"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
@@ -10,33 +12,42 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/warren-mq/warren/monitoring"
+	"github.com/warren-mq/warren/monitoring/internal/gauges"
 )
 
 // begun is in the context between Start and the event that ends the operation: the handler's own spans may be in the
 // same context.
-type begun struct{ m *Monitor }
+type begun struct {
+	m    *Monitor
+	kind monitoring.OperationKind // what a handler publishes, it publishes with its own context
+}
 
 func (m *Monitor) begin(ctx context.Context, name string, op *monitoring.Operation, options ...trace.SpanStartOption) (context.Context, trace.Span) {
 	ctx, span := m.tracer.Start(ctx, name, append(options, trace.WithAttributes(spanAttributes(op)...))...)
-	return context.WithValue(ctx, begun{m}, span), span
+	return context.WithValue(ctx, begun{m, op.Kind}, span), span
 }
 
 // startPublish begins the span of a message that is published, and puts its context into the headers. A message that has
 // one already is published again, and keeps it: what happens to it belongs to its first trace.
 func (m *Monitor) startPublish(ctx context.Context, op *monitoring.Operation) context.Context {
 	ctx, _ = m.begin(ctx, sendName+" "+spanTarget(op.Exchange, op.Key), op, trace.WithSpanKind(trace.SpanKindProducer))
-	for _, field := range m.propagator.Fields() {
-		if _, taken := op.Headers[field]; taken {
-			return ctx
-		}
+	if trace.SpanContextFromContext(m.propagator.Extract(context.Background(), headers(op.Headers))).IsValid() {
+		return ctx
 	}
-	m.propagator.Inject(ctx, headers(op.Headers))
+	carrier := propagation.MapCarrier{}
+	m.propagator.Inject(ctx, carrier)
+	for field, value := range carrier {
+		if _, taken := op.Headers[field]; taken && field == "baggage" {
+			continue // the application's own
+		}
+		headers(op.Headers).Set(field, value)
+	}
 	return ctx
 }
 
 // startProcess begins the span of an attempt.
 func (m *Monitor) startProcess(ctx context.Context, op *monitoring.Operation) context.Context {
-	m.running.Add(ctx, 1, labels(queueKey.String(op.Queue)))
+	m.state.Began(op.Queue)
 	// The consumer's context may have a span of its own, such as that of the program's start.
 	ctx = trace.ContextWithSpanContext(ctx, trace.SpanContext{})
 	ctx = m.propagator.Extract(ctx, headers(op.Headers))
@@ -49,7 +60,7 @@ func (m *Monitor) startProcess(ctx context.Context, op *monitoring.Operation) co
 	case creation.IsValid() && (m.links || op.Attempt > 1):
 		options = append(options, trace.WithNewRoot(), trace.WithLinks(trace.Link{SpanContext: creation}))
 	}
-	ctx, span := m.begin(ctx, processName+" "+op.Queue, op, options...)
+	ctx, span := m.begin(ctx, processName+" "+gauges.Label(op.Queue), op, options...)
 	if !first.IsValid() {
 		op.Trace = format(span.SpanContext())
 	}
@@ -77,19 +88,24 @@ func parse(text string) trace.SpanContext {
 
 // endSpan ends the span of an operation, and tells whether one had begun.
 func (m *Monitor) endSpan(ctx context.Context, e monitoring.Event) bool {
-	span, ok := ctx.Value(begun{m}).(trace.Span)
+	if e, ok := e.(monitoring.Published); ok {
+		span, ok := ctx.Value(begun{m, monitoring.Publish}).(trace.Span)
+		if !ok {
+			return false // it came to nothing before it began
+		}
+		span.SetAttributes(resultKey.String(string(e.Result)), text(semconv.MessagingMessageIDKey, e.MessageID))
+		if e.Result != monitoring.ResultConfirmed {
+			failed(span, e.Err, nil, string(e.Result))
+		}
+		span.End()
+		return true
+	}
+	span, ok := ctx.Value(begun{m, monitoring.Process}).(trace.Span)
 	if !ok {
 		return false
 	}
-	switch e := e.(type) {
-	case monitoring.Stuck:
-		span.AddEvent("stuck", trace.WithAttributes(semconv.ExceptionStacktrace(string(e.Stack))))
-		return true
-	case monitoring.Published:
-		span.SetAttributes(resultKey.String(string(e.Result)), semconv.MessagingMessageID(e.MessageID))
-		failed(span, e.Err, nil, string(e.Result))
-		span.End()
-		return true
+	if e, ok := e.(monitoring.Stuck); ok {
+		span.AddEvent("stuck", trace.WithAttributes(text(semconv.ExceptionStacktraceKey, string(e.Stack))))
 	}
 	d, ending, ok := monitoring.EndingOf(e)
 	if !ok {
@@ -101,56 +117,61 @@ func (m *Monitor) endSpan(ctx context.Context, e monitoring.Event) bool {
 	}
 	switch e := e.(type) {
 	case monitoring.Retried:
-		span.SetAttributes(failureKey.String(e.Failure.String()), waitKey.Float64(e.Wait.Seconds()), toKey.String(e.To))
-		failed(span, e.Err, e.Stack, e.Failure.String())
+		span.SetAttributes(failureKey.String(e.Failure.String()), waitKey.Float64(e.Wait.Seconds()), text(toKey, e.To))
+		failed(span, e.Err, e.Stack, errorType(e))
 	case monitoring.Deferred:
-		span.SetAttributes(waitKey.Float64(e.Wait.Seconds()), toKey.String(e.To))
+		span.SetAttributes(waitKey.Float64(e.Wait.Seconds()), text(toKey, e.To))
 		record(span, e.Err, nil)
 	case monitoring.Errored:
-		span.SetAttributes(reasonKey.String(string(e.Reason)), toKey.String(e.To))
-		failed(span, e.Err, e.Stack, string(e.Reason))
+		span.SetAttributes(reasonKey.String(string(e.Reason)), text(toKey, e.To))
+		if e.Failure != 0 {
+			span.SetAttributes(failureKey.String(e.Failure.String()))
+		}
+		failed(span, e.Err, e.Stack, errorType(e))
 	case monitoring.Lost:
-		failed(span, e.Err, nil, ending)
+		failed(span, e.Err, nil, errorType(e))
 	}
 	span.End()
 	return true
 }
 
-// failed marks a span as failed, if there is an error.
+// failed marks a span as failed, also if nobody says why.
 func failed(span trace.Span, err error, stack []byte, kind string) {
-	if err == nil {
-		return
-	}
 	record(span, err, stack)
 	span.SetAttributes(semconv.ErrorTypeKey.String(kind))
-	span.SetStatus(codes.Error, text(err))
+	why := ""
+	if err != nil {
+		why = errorText(err)
+	}
+	span.SetStatus(codes.Error, why)
 }
 
-// record puts an error into a span.
+// record puts an error into a span, as RecordError does, which names the type and asks for the text itself.
 func record(span trace.Span, err error, stack []byte) {
 	if err == nil {
 		return
 	}
-	var more []attribute.KeyValue
-	if len(stack) > 0 {
-		more = append(more, semconv.ExceptionStacktrace(string(stack)))
+	list := []attribute.KeyValue{
+		text(semconv.ExceptionTypeKey, fmt.Sprintf("%T", err)), text(semconv.ExceptionMessageKey, errorText(err)),
 	}
-	span.RecordError(described{err}, trace.WithAttributes(more...))
+	if len(stack) > 0 {
+		list = append(list, text(semconv.ExceptionStacktraceKey, string(stack)))
+	}
+	span.AddEvent(semconv.ExceptionEventName, trace.WithAttributes(list...))
 }
-
-// described is an error whose text is bounded, and whose method does not panic.
-type described struct{ error }
-
-func (d described) Error() string { return text(d.error) }
 
 const maxText = 4096 // bytes
 
-func text(err error) (s string) {
+// errorText is the text of an error, bounded and UTF-8. Its method may panic.
+func errorText(err error) (s string) {
 	defer func() {
 		if recover() != nil {
 			s = "an error whose Error method panics"
 		}
 	}()
 	s = err.Error()
-	return s[:min(len(s), maxText)]
+	if len(s) > maxText {
+		return strings.ToValidUTF8(s[:maxText], "")
+	}
+	return gauges.Label(s)
 }
