@@ -55,6 +55,14 @@ func TestTheAlertsAreRules(t *testing.T) {
 	}
 }
 
+// Each alert tells what it is for, and only that.
+func TestTheAlertsTellWhatTheyAreFor(t *testing.T) {
+	out, err := exec.CommandContext(t.Context(), program(t, "promtool"), "test", "rules", "testdata/alerts.yml").CombinedOutput()
+	if err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
 // A real Prometheus scrapes the monitor, and each query of the alerts and the dashboard is one that it can answer.
 func TestARealPrometheusScrapesIt(t *testing.T) {
 	server := program(t, "prometheus")
