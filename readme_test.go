@@ -9,16 +9,11 @@ import (
 	"testing"
 )
 
-func TestEveryGoBlockInTheReadmeCompiles(t *testing.T) { compile(t, "README.md", 5) }
-
-func TestEveryGoBlockAboutFxCompiles(t *testing.T) { compile(t, "docs/fx.md", 5) }
-
-// compile compiles every block of Go in a page, which has so many of them at
-// least: as a file of its own or, if a comment "compile:" follows it, in the
-// frame that this gives, at BLOCK or at the end.
-func compile(t *testing.T, page string, atLeast int) {
-	t.Helper()
-	text, err := os.ReadFile(page)
+// Every block of Go in README.md and in docs compiles: as a file of its own or,
+// if a comment "compile:" follows it, in the frame that this gives, at BLOCK or
+// at the end.
+func TestEveryGoBlockOfThePagesCompiles(t *testing.T) {
+	pages, err := filepath.Glob("docs/*.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,37 +30,50 @@ func compile(t *testing.T, page string, atLeast int) {
 		t.Fatal(err)
 	}
 	write(t, filepath.Join(dir, "go.sum"), string(sums))
-	blocks := 0
-	rest := string(text)
-	for n := 1; ; n++ {
-		_, after, found := strings.Cut(rest, "```go\n")
-		if !found {
-			break
+	for _, page := range append(pages, "README.md") {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
 		}
-		block, after, found := strings.Cut(after, "```\n")
-		if !found {
-			t.Fatalf("block %d does not end", n)
+		for i, source := range blocks(t, page, string(text)) {
+			// As a test file, with a file of assembly beside it: so functions
+			// without a body compile, and tests, too.
+			name := fmt.Sprintf("%s%d", strings.TrimSuffix(filepath.Base(page), ".md"), i+1)
+			write(t, filepath.Join(dir, name, "block_test.go"), source)
+			write(t, filepath.Join(dir, name, "empty.s"), "")
 		}
-		source := block
-		if frame, isFrame := strings.CutPrefix(after, "<!-- compile:\n"); isFrame {
-			frame, _, _ = strings.Cut(frame, "-->")
-			source = strings.Replace(frame, "BLOCK", block, 1)
-		}
-		// As a test file, with a file of assembly beside it: so functions
-		// without a body compile, and tests, too.
-		write(t, filepath.Join(dir, fmt.Sprintf("block%d", n), "block_test.go"), source)
-		write(t, filepath.Join(dir, fmt.Sprintf("block%d", n), "empty.s"), "")
-		blocks++
-		rest = after
-	}
-	if blocks < atLeast {
-		t.Fatalf("found only %d blocks of Go", blocks)
 	}
 	cmd := exec.CommandContext(t.Context(), "go", "vet", "-mod=mod", "./...")
 	cmd.Dir = dir
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("go vet: %v\n%s", err, out)
 	}
+}
+
+// blocks returns the blocks of Go in a page, each in its frame.
+func blocks(t *testing.T, page, text string) (list []string) {
+	t.Helper()
+	for {
+		_, after, found := strings.Cut(text, "```go\n")
+		if !found {
+			break
+		}
+		block, after, found := strings.Cut(after, "```\n")
+		if !found {
+			t.Fatalf("%s: block %d does not end", page, len(list)+1)
+		}
+		if frame, isFrame := strings.CutPrefix(after, "<!-- compile:\n"); isFrame {
+			frame, _, _ = strings.Cut(frame, "-->")
+			list = append(list, strings.Replace(frame, "BLOCK", block, 1))
+		} else {
+			list = append(list, block)
+		}
+		text = after
+	}
+	if len(list) < 2 {
+		t.Fatalf("%s: found only %d blocks of Go", page, len(list))
+	}
+	return list
 }
 
 func write(t *testing.T, path, text string) {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -392,5 +394,23 @@ func TestWhatIsMeasured(t *testing.T) {
 	}
 	if n := len(k.spans.GetSpans()); n != 4 { // one still runs
 		t.Errorf("spans: %v", names(k.spans.GetSpans()))
+	}
+}
+
+// docs/monitoring.md names every attribute of ours: a label of a metric, or one of a span.
+func TestThePageNamesEveryAttribute(t *testing.T) {
+	page, err := os.ReadFile("../../docs/monitoring.md")
+	must(t, err)
+	source, err := os.ReadFile("conventions.go")
+	must(t, err)
+	keys := regexp.MustCompile(`Key\("warren\.([a-z_]+)"\)`).FindAllSubmatch(source, -1)
+	if len(keys) < 10 {
+		t.Errorf("found only %d", len(keys))
+	}
+	for _, key := range keys {
+		label := regexp.MustCompile(`(?m)^\| .* \| ([a-z]+, )?` + string(key[1]) + `(, [a-z]+)? \|`)
+		if !label.Match(page) && !strings.Contains(string(page), "`warren."+string(key[1])+"`") {
+			t.Errorf("the page lacks %s", key[1])
+		}
 	}
 }

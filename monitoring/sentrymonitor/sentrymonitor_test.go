@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -247,5 +249,20 @@ func TestTheTrailIsBounded(t *testing.T) {
 func TestANilHubIsAnError(t *testing.T) {
 	if _, err := sentrymonitor.New(nil, sentrymonitor.Config{}); err == nil || err.Error() != "the Sentry hub is nil" {
 		t.Errorf("got %v", err)
+	}
+}
+
+// docs/monitoring.md names every tag, context and extra.
+func TestThePageNamesEveryTag(t *testing.T) {
+	page, err := os.ReadFile("../../docs/monitoring.md")
+	must(t, err)
+	for _, file := range []string{"sentrymonitor.go", "event.go", "trail.go"} {
+		source, err := os.ReadFile(file)
+		must(t, err)
+		for _, name := range regexp.MustCompile(`"(warren\.[a-z]+)"|c\["([a-z_]+)"\]|"([a-z_]+)": `).FindAllStringSubmatch(string(source), -1) {
+			if want := strings.Join(name[1:], ""); !strings.Contains(string(page), want) {
+				t.Errorf("the page lacks %s", want)
+			}
+		}
 	}
 }
