@@ -64,7 +64,7 @@ type Set struct {
 type queue struct {
 	running, stuck atomic.Int64
 	consumers      map[int64]*consumer // whose Run has not returned
-	failed         bool                // a Run has returned an error, and nobody has been ready since
+	failed         bool                // a Run has returned an error, and nobody has been ready or paused since
 }
 
 type consumer struct {
@@ -152,7 +152,9 @@ func (s *Set) ofConsumer(e monitoring.Event) bool {
 	case monitoring.ConsumerLost:
 		s.consumer(e.Queue, e.Consumer, func(_ *queue, c *consumer) { c.ready = false })
 	case monitoring.ConsumerPaused:
-		s.consumer(e.Queue, e.Consumer, func(_ *queue, c *consumer) { c.ready, c.paused = false, true })
+		s.consumer(e.Queue, e.Consumer, func(q *queue, c *consumer) {
+			c.ready, c.paused, q.failed = false, true, false
+		})
 	case monitoring.ConsumerResumed:
 		s.consumer(e.Queue, e.Consumer, func(_ *queue, c *consumer) { c.paused = false })
 	case monitoring.ConsumerOverloaded:

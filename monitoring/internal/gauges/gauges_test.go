@@ -62,6 +62,7 @@ func TestHowThingsStand(t *testing.T) {
 		{"stopped, and it has returned", events{ready, stuck, stopping, stopped, late}, ""},
 		{"failed", events{ready, stopping, failed}, "consumer_ready=0"},
 		{"failed, and run again", events{stopping, failed, ready2}, "consumer_ready=1 workers=3"},
+		{"failed, and run again paused", events{failed, paused}, "consumer_paused=1 consumer_ready=0"},
 		{"two", events{ready, ready2}, "consumer_ready=1 workers=7"},
 		{"two, one lost", events{ready, ready2, lost}, "consumer_ready=1 workers=7"},
 		{"two, one paused, one lost", events{ready, ready2, paused, lost2}, "consumer_ready=0 workers=7"},
