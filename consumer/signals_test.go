@@ -98,6 +98,7 @@ func TestConsumersOfOneQueueAreToldApart(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, k *kit) {
 		run(k, newBlocker().handle, consumer.Config{})
+		waitFor[monitoring.ConsumerReady](k, 1)
 		other := run(k, newBlocker().handle, consumer.Config{})
 		ready := waitFor[monitoring.ConsumerReady](k, 2)
 		if ready[0].Consumer == ready[1].Consumer {
