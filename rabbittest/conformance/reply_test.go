@@ -82,10 +82,10 @@ func (e *env) answers(address, body string) string {
 var repliesDirectly = section{"reply directly", []row{
 	{
 		name: "the shape of an address",
-		want: "amq.rabbitmq.reply-to 44 24",
-		run: func(e *env) string {
+		want: "amq.rabbitmq.reply-to of 2 parts, the last of 24",
+		run: func(e *env) string { // the first one is as long as the node's name makes it
 			rest := strings.Split(strings.TrimPrefix(e.asks().address, repliesQueue+"."), ".")
-			return fmt.Sprintf("%s %d %d", repliesQueue, len(rest[0]), len(rest[1]))
+			return fmt.Sprintf("%s of %d parts, the last of %d", repliesQueue, len(rest), len(rest[len(rest)-1]))
 		},
 	},
 	{
