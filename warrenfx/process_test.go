@@ -32,7 +32,7 @@ func patience() time.Duration {
 	if os.Getenv("WARREN_REQUIRE_BROKER") == "1" {
 		return 20 * time.Second
 	}
-	return 3 * time.Second
+	return 2 * time.Second
 }
 
 // child is a main function as users write it.

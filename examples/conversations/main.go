@@ -71,7 +71,7 @@ func run(ctx context.Context, s settings, out *log.Logger) (r report, err error)
 	defer api.close()
 
 	books, monitor := watch(s.verbose)
-	soon, cancel := context.WithTimeout(ctx, 5*time.Second)
+	soon, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
 	cfg := connection.Config{Name: "conversations", Monitor: monitor}
 	if s.url == "" {

@@ -50,6 +50,15 @@ func deleteQueues(t *testing.T, b brokers.Broker, s settings) {
 	b.Delete(t, s.queue, s.queue+".error", s.queue+".retry.500ms", s.queue+".retry.1s", s.queue+".retry.2s")
 }
 
+// takesLong skips a test on the broker in a process where not everything is to be run: it waits for eight seconds as it
+// does on a real one.
+func takesLong(t *testing.T) {
+	t.Helper()
+	if os.Getenv("WARREN_REQUIRE_BROKER") != "1" {
+		t.Skip("it takes long: `WARREN_REQUIRE_BROKER=1 make test` runs everything")
+	}
+}
+
 func runQuick(t *testing.T, s settings) report {
 	t.Helper()
 	r, err := run(t.Context(), s, log.New(t.Output(), "", 0))
@@ -79,6 +88,7 @@ func TestEveryJobIsAckedOrErroredWhateverTheProviderDoes(t *testing.T) {
 	t.Parallel()
 	t.Run("rabbittest", func(t *testing.T) { // which the program brings along
 		t.Parallel()
+		takesLong(t)
 		testEveryJob(t, quick(t, brokers.Broker{}))
 	})
 	t.Run("rabbitmq", func(t *testing.T) {
@@ -148,9 +158,13 @@ func TestARunThatIsStoppedLeavesTheRestToTheNext(t *testing.T) {
 }
 
 func testStoppedRun(t *testing.T, b brokers.Broker) {
+	if b.Test != nil {
+		takesLong(t)
+	}
 	s := quick(t, b)
+	s.conversations = 100
 	deleteQueues(t, b, s)
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "-queue", s.queue, "-n", "200", "-timeout", "700ms")
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-queue", s.queue, "-n", "100", "-timeout", "700ms")
 	cmd.Env = append(os.Environ(), asProgram+"=1", "AMQP_URL="+s.url)
 	var stderr strings.Builder
 	cmd.Stderr = &stderr

@@ -36,7 +36,7 @@ func handle(_ context.Context, m consumer.Message[Order]) consumer.Outcome {
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	soon, cancel := context.WithTimeout(ctx, 5*time.Second)
+	soon, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
 	queue := cmp.Or(os.Getenv("QUEUE"), "quickstart.orders")
 	orders := []Order{{"coffee", 320}, {"tea", 250}, {"cake", 0}, {"bread", 410}, {"honey", 0}}
