@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/getsentry/sentry-go"
 )
@@ -20,8 +19,6 @@ const (
 	maxFrames = 100
 	maxText   = 4096 // bytes
 )
-
-func now() time.Time { return time.Now() }
 
 // exceptions are an error and what it wraps, the innermost first, as Sentry has them. The stack is that of the
 // outermost; without one there is none: the SDK would take the stack of the goroutine that settles.

@@ -2,6 +2,7 @@ package sentrymonitor
 
 import (
 	"sync"
+	"time"
 
 	"github.com/getsentry/sentry-go"
 
@@ -32,7 +33,7 @@ func (t *trail) add(e monitoring.Retried) {
 	}
 	data := map[string]any{"attempt": e.Attempt, "failure": e.Failure.String(), "wait": e.Wait.String()}
 	b := &sentry.Breadcrumb{
-		Category: "warren.retry", Level: sentry.LevelWarning, Message: clip(errorText(e.Err), stepText), Data: data, Timestamp: now(),
+		Category: "warren.retry", Level: sentry.LevelWarning, Message: clip(errorText(e.Err), stepText), Data: data, Timestamp: time.Now(),
 	}
 	key := trailKey(e.Delivery)
 	t.mu.Lock()
