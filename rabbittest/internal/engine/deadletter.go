@@ -19,7 +19,7 @@ const (
 // is dropped.
 func (q *Queue) deadLetter(e *entry, reason string) {
 	q.node.record(Died, q, e.Message, reason)
-	q.gone(e)
+	q.node.touch(q)
 	if !q.deadLetters {
 		return
 	}

@@ -156,7 +156,7 @@ func (ch *Channel) settleOne(d *delivery, why cause) {
 	d.queue.unacked--
 	if why == acked {
 		d.queue.node.record(Acked, d.queue, d.entry.Message, "")
-		d.queue.gone(d.entry)
+		ch.node.touch(d.queue)
 		return
 	}
 	d.queue.node.record(Rejected, d.queue, d.entry.Message, "")
@@ -285,7 +285,7 @@ func (ch *Channel) hand(q *Queue, e *entry, c *Consumer, noAck bool) Delivery {
 	}
 	q.node.record(Delivered, q, e.Message, "")
 	if noAck {
-		q.gone(e)
+		q.node.touch(q)
 		return d
 	}
 	e.holder = c

@@ -244,9 +244,6 @@ func (q *Queue) settled(requeued bool) {
 	}
 }
 
-// gone is told of every entry that leaves for good.
-func (q *Queue) gone(*entry) { q.node.touch(q) }
-
 // takeBack puts entries back that a consumer had. They are in the order of their delivery.
 func (q *Queue) takeBack(list []*entry, why cause) {
 	q.asleep = false
