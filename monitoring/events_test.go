@@ -173,6 +173,24 @@ var samples = []struct {
 		`level=WARN msg="header ignored" queue=orders message_id=m-7 header=warren-attempt`,
 	},
 	{
+		monitoring.Reviewed{
+			Queue: "orders", ErrorQueue: "orders.error", Action: "replay", Filter: "reason=exhausted", To: "orders", By: "ann@desk",
+			Run: "r-1", Matched: 9, Done: 5, Failed: 1, Left: 3, Took: time.Second, Err: errDown,
+		},
+		`level=WARN msg="error queue reviewed" queue=orders error_queue=orders.error action=replay filter="reason=exhausted"` +
+			` to=orders by=ann@desk run=r-1 matched=9 done=5 failed=1 remaining=3 took=1s error="bank is down"`,
+	},
+	{
+		monitoring.Reviewed{Queue: "orders", ErrorQueue: "orders.error", Action: "discard", Filter: "all", Matched: 1, Failed: 1},
+		`level=WARN msg="error queue reviewed" queue=orders error_queue=orders.error action=discard filter=all` +
+			` matched=1 done=0 failed=1 remaining=0 took=0s`,
+	},
+	{
+		monitoring.Reviewed{Queue: "orders", ErrorQueue: "orders.error", Action: "discard", Filter: "all", DryRun: true, Matched: 2, Left: 2},
+		`level=INFO msg="error queue reviewed" queue=orders error_queue=orders.error action=discard filter=all dry_run=true` +
+			` matched=2 done=0 failed=0 remaining=2 took=0s`,
+	},
+	{
 		monitoring.MonitorPanicked{
 			Monitor: "*stats.Monitor", Event: "monitoring.Acked", Value: "no map", Stack: []byte("goroutine 1"), Count: 4,
 		},

@@ -143,6 +143,8 @@ func (l *line) describeState(e Event) {
 		l.text("queue", e.Queue)
 		l.text("message_id", e.MessageID)
 		l.text("header", e.Header)
+	case Reviewed:
+		l.reviewed(&e)
 	case MonitorPanicked:
 		l.text("monitor", e.Monitor)
 		l.text("event", e.Event)
@@ -150,6 +152,25 @@ func (l *line) describeState(e Event) {
 		l.number("count", int(e.Count))
 		l.stack(e.Stack)
 	}
+}
+
+func (l *line) reviewed(e *Reviewed) {
+	l.text("queue", e.Queue)
+	l.text("error_queue", e.ErrorQueue)
+	l.text("action", e.Action)
+	l.text("filter", e.Filter)
+	l.text("to", e.To)
+	l.text("by", e.By)
+	l.text("run", e.Run)
+	if e.DryRun {
+		l.attrs = append(l.attrs, slog.Bool("dry_run", true))
+	}
+	l.number("matched", e.Matched)
+	l.number("done", e.Done)
+	l.number("failed", e.Failed)
+	l.number("remaining", e.Left)
+	l.duration("took", e.Took)
+	l.err(e.Err)
 }
 
 func (l *line) delivery(d *Delivery) {

@@ -26,6 +26,7 @@ import (
 //	INFO   consumer resumed      ConsumerResumed
 //	INFO   consumer stopping     ConsumerStopping
 //	INFO   consumer stopped      ConsumerStopped
+//	INFO   error queue reviewed  Reviewed
 //	WARN   message retried       Retried
 //	WARN   message lost          Lost, the broker will deliver it again
 //	WARN   settling failed       SettleFailed
@@ -36,6 +37,7 @@ import (
 //	WARN   dial failed           DialFailed
 //	WARN   publishing blocked    Blocked
 //	WARN   consumer lost         ConsumerLost
+//	WARN   error queue reviewed  Reviewed, with an error or failed entries
 //	ERROR  message errored       Errored
 //	ERROR  handler stuck         Stuck
 //	ERROR  dial refused          DialFailed, refused by the broker
@@ -45,10 +47,11 @@ import (
 //	ERROR  monitor panicked      MonitorPanicked, each that has a stack
 //
 // Attributes are named as the fields of the events, in snake case: queue,
-// message_id, attempt, error, failure, reason, wait, to and so on. Four differ:
+// message_id, attempt, error, failure, reason, wait, to and so on. Five differ:
 // connection is the name of a connection, message_type the Type of a delivery,
-// stuck how many handlers are stuck, and handlers how many run when a consumer
-// stops. The number of a consumer is not written. Empty texts and unknown times
+// stuck how many handlers are stuck, handlers how many run when a consumer
+// stops, and remaining how many entries of an error queue were left alone. The
+// number of a consumer is not written. Empty texts and unknown times
 // are left out, and so are exchange and key of a message that was published
 // straight to a queue. An attribute has the same type wherever it occurs, and
 // durations are slog.Duration.
@@ -168,6 +171,11 @@ func headline(e Event) (slog.Level, string) {
 		return slog.LevelDebug, "queues declared"
 	case HeaderIgnored:
 		return slog.LevelWarn, "header ignored"
+	case Reviewed:
+		if e.Err != nil || e.Failed > 0 {
+			return slog.LevelWarn, "error queue reviewed"
+		}
+		return slog.LevelInfo, "error queue reviewed"
 	case MonitorPanicked:
 		if len(e.Stack) == 0 {
 			return slog.LevelError, "" // or a broken monitor would fill the disk

@@ -207,6 +207,41 @@ type HeaderIgnored struct {
 	Header string
 }
 
+// Reviewed says that someone has acted upon the entries of an error queue, or
+// has asked what would become of them: one event for each call of package
+// errorqueue that is more than reading. It is the audit trail, so it is told
+// also if nothing was done, and why.
+type Reviewed struct {
+	// Queue is the main queue, and ErrorQueue the one that was worked on.
+	Queue, ErrorQueue string
+	// Action is "replay", "discard", "move", "copy", "export" or "import".
+	Action string
+	// Filter says which entries were meant, such as "reason=exhausted", or
+	// "all". It is what the caller wrote.
+	Filter string
+	// To is the queue that entries were published to, or an exchange and a key
+	// as "exchange/key", or "origin" where each went where it once came from;
+	// empty if they were not published, or only to a file.
+	To string
+	// By is who did it, as far as the caller has said, or else the user and host
+	// of the process.
+	By string
+	// Run names a replay, so that it can be resumed; empty for other actions.
+	Run string
+	// DryRun says that nothing was to be changed, and nothing was.
+	DryRun bool
+	// Matched is how many entries were meant, as far as the call has got; Done
+	// how many were acted upon, and Failed upon how many that was tried in vain:
+	// these are where they were. Left is how many were left alone, by a limit,
+	// an interruption or a dry run.
+	Matched, Done, Failed, Left int
+	// Took is how long the call took.
+	Took time.Duration
+	// Err is what the call returned. A call without an error may have Failed
+	// entries all the same.
+	Err error
+}
+
 // MonitorPanicked says that a monitor panicked. It is sent to the other
 // monitors of an [All].
 type MonitorPanicked struct {
@@ -241,4 +276,5 @@ func (ConsumerStopping) event()   {}
 func (ConsumerStopped) event()    {}
 func (QueuesDeclared) event()     {}
 func (HeaderIgnored) event()      {}
+func (Reviewed) event()           {}
 func (MonitorPanicked) event()    {}

@@ -29,6 +29,7 @@ const (
 	exchangeKey   = attribute.Key("warren.exchange")
 	resultKey     = attribute.Key("warren.result")
 	connectionKey = attribute.Key("warren.connection")
+	actionKey     = attribute.Key("warren.action")
 	monitorKey    = attribute.Key("warren.monitor")
 	attemptKey    = attribute.Key("warren.attempt")
 	waitKey       = attribute.Key("warren.wait")

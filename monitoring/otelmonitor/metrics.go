@@ -16,8 +16,8 @@ type instruments struct {
 	deliveries, failures, errored, held, lateOutcomes, settleFailed, headersIgnored metric.Int64Counter
 	handling, queueWait, body                                                       metric.Float64Histogram
 
-	lost, published, disconnected, dialFailed, panicked metric.Int64Counter
-	publishing                                          metric.Float64Histogram
+	lost, published, disconnected, dialFailed, reviewed, panicked metric.Int64Counter
+	publishing                                                    metric.Float64Histogram
 
 	gauges map[gauges.Name]metric.Int64Observable
 
@@ -58,6 +58,7 @@ func newInstruments(meter metric.Meter) (instruments, error) {
 		publishing:   m.histogram("publishing", "s", "How long the broker's word took.", publishBounds),
 		disconnected: m.counter("disconnected", "{connection}", "Connections that ended and were not closed."),
 		dialFailed:   m.counter("dial_failed", "{dial}", "Dials that failed."),
+		reviewed:     m.counter("reviewed", "{entry}", "Entries of error queues that someone has acted upon, or tried to."),
 		panicked:     m.counter("monitor_panicked", "{panic}", "Panics of monitors."),
 
 		gauges: map[gauges.Name]metric.Int64Observable{},
@@ -166,6 +167,9 @@ func (m *Monitor) others(ctx context.Context, e monitoring.Event) {
 		}
 	case monitoring.DialFailed:
 		m.dialFailed.Add(ctx, 1, labels(text(connectionKey, e.Name), refusedKey.Bool(e.Refused)))
+	case monitoring.Reviewed:
+		m.reviewed.Add(ctx, int64(e.Done), labels(text(queueKey, e.Queue), text(actionKey, e.Action), resultKey.String("done")))
+		m.reviewed.Add(ctx, int64(e.Failed), labels(text(queueKey, e.Queue), text(actionKey, e.Action), resultKey.String("failed")))
 	case monitoring.MonitorPanicked:
 		m.panicked.Add(ctx, 1, labels(text(monitorKey, e.Monitor)))
 	}

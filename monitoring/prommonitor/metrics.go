@@ -11,8 +11,8 @@ type metrics struct {
 	deliveries, failures, errored, held, lateOutcomes, settleFailed, headersIgnored *prometheus.CounterVec
 	handling, queueWait, body                                                       *prometheus.HistogramVec
 
-	lost, published, disconnected, dialFailed, panicked *prometheus.CounterVec
-	publishing                                          *prometheus.HistogramVec
+	lost, published, disconnected, dialFailed, reviewed, panicked *prometheus.CounterVec
+	publishing                                                    *prometheus.HistogramVec
 
 	gauges map[gauges.Name]*prometheus.Desc
 }
@@ -68,6 +68,7 @@ func newMonitor(cfg Config) *Monitor {
 		publishing:   mk.histogram("publishing_seconds", "How long the broker's word took.", publishBounds, "exchange", "result"),
 		disconnected: mk.counter("disconnected_total", "Connections that ended and were not closed.", "connection"),
 		dialFailed:   mk.counter("dial_failed_total", "Dials that failed.", "connection", "refused"),
+		reviewed:     mk.counter("reviewed_total", "Entries of error queues that someone has acted upon, or tried to.", "queue", "action", "result"),
 		panicked:     mk.counter("monitor_panicked_total", "Panics of monitors.", "monitor"),
 
 		gauges: map[gauges.Name]*prometheus.Desc{},

@@ -196,6 +196,9 @@ func (m *Monitor) others(e monitoring.Event) {
 		}
 	case monitoring.DialFailed:
 		m.dialFailed.WithLabelValues(gauges.Label(e.Name), strconv.FormatBool(e.Refused)).Inc()
+	case monitoring.Reviewed:
+		m.reviewed.WithLabelValues(gauges.Label(e.Queue), gauges.Label(e.Action), "done").Add(float64(e.Done))
+		m.reviewed.WithLabelValues(gauges.Label(e.Queue), gauges.Label(e.Action), "failed").Add(float64(e.Failed))
 	case monitoring.MonitorPanicked:
 		m.panicked.WithLabelValues(gauges.Label(e.Monitor)).Inc()
 	}

@@ -70,6 +70,7 @@ func everything(ctx context.Context, m monitoring.Starter) {
 		monitoring.Unblocked{Name: "shop/consume"},
 		monitoring.Disconnected{Name: "shop/publish", Err: down},
 		monitoring.DialFailed{Name: "shop/publish", Refused: true},
+		monitoring.Reviewed{Queue: "orders", Action: "replay", Matched: 10, Done: 5, Failed: 2, Left: 3},
 		monitoring.MonitorPanicked{Monitor: "*m.M"},
 		monitoring.QueuesDeclared{Queue: "orders"}, // nothing to count
 	} {
@@ -121,6 +122,8 @@ func TestWhatIsCounted(t *testing.T) {
 		`warren_blocked{connection="shop/consume"} 0`,
 		`warren_blocked{connection="shop/publish"} 0`,
 		`warren_dial_failed_total{connection="shop/publish",refused="true"} 1`,
+		`warren_reviewed_total{action="replay",queue="orders",result="done"} 5`,
+		`warren_reviewed_total{action="replay",queue="orders",result="failed"} 2`,
 		`warren_monitor_panicked_total{monitor="*m.M"} 1`,
 	} {
 		if !strings.Contains(text(t, r), want+"\n") {

@@ -136,7 +136,8 @@ func TestWhatIsNoMessage(t *testing.T) {
 		monitoring.MonitorPanicked{Monitor: "*m.M", Value: "boom", Stack: []byte("x")},
 		monitoring.MonitorPanicked{Monitor: "*m.M", Value: "boom"},
 		monitoring.Acked{Delivery: delivery},
-		monitoring.Published{Err: down}, // the caller has it
+		monitoring.Published{Err: down},                                         // the caller has it
+		monitoring.Reviewed{Queue: "a", Action: "replay", Failed: 1, Err: down}, // and so has this one
 	} {
 		m.Observe(t.Context(), e)
 	}

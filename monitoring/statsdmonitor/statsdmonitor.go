@@ -6,7 +6,7 @@
 //	conn, err := connection.Open(ctx, url, connection.Config{Monitor: monitoring.All(m, monitoring.Log(nil))})
 //
 // Names begin with "warren.": docs/monitoring.md lists them all. Times are distributions in milliseconds. Tags are
-// few: queue, ending, reason, failure, exchange, result, connection, refused, monitor.
+// few: queue, ending, reason, failure, exchange, result, connection, refused, action, monitor.
 //
 // With [Config.Bunnicula] it sends what the monitoring of Bunnicula does, under the same names, and dashboards go on
 // working while consumers move over.
@@ -222,6 +222,9 @@ func (m *Monitor) others(e monitoring.Event) {
 		}
 	case monitoring.DialFailed:
 		m.count("dial_failed", tag("connection", e.Name), tag("refused", strconv.FormatBool(e.Refused)))
+	case monitoring.Reviewed:
+		m.countMany("reviewed", e.Done, tag("queue", e.Queue), tag("action", e.Action), tag("result", "done"))
+		m.countMany("reviewed", e.Failed, tag("queue", e.Queue), tag("action", e.Action), tag("result", "failed"))
 	case monitoring.MonitorPanicked:
 		m.count("monitor_panicked", tag("monitor", e.Monitor))
 	}
@@ -249,7 +252,14 @@ func (m *Monitor) sendGauges() {
 // counts them.
 
 func (m *Monitor) count(name string, tags ...string) {
-	_ = m.client.Count("warren."+name, 1, tags, 1)
+	m.countMany(name, 1, tags...)
+}
+
+// countMany sends nothing for none: StatsD has no use for it.
+func (m *Monitor) countMany(name string, n int, tags ...string) {
+	if n > 0 {
+		_ = m.client.Count("warren."+name, int64(n), tags, 1)
+	}
 }
 
 func (m *Monitor) gauge(g gauge, value int64) {
