@@ -66,6 +66,12 @@ func (d *delivery) carry() amqp.Publishing {
 	if d.state.Trace != "" {
 		h[header.Trace] = d.state.Trace
 	}
+	if d.state.Replays > 0 {
+		h[header.Replays] = int64(d.state.Replays)
+	}
+	if d.state.Replay != "" {
+		h[header.Replay] = d.state.Replay
+	}
 	h[header.OriginExchange] = d.about.Exchange
 	h[header.OriginKey] = d.about.Key
 	return p
@@ -101,7 +107,7 @@ func (r *run) retryMessage(d *delivery, v verdict, q topology.Retry, notBefore, 
 	} else {
 		d.history(h)
 	}
-	return fit(q.Name, p, frameMax, header.Failures, header.FirstFailure, header.Trace)
+	return fit(q.Name, p, frameMax, header.Failures, header.FirstFailure, header.Trace, header.Replays, header.Replay)
 }
 
 // heldMessage is d on its way to another retry queue, since it came too early.
@@ -116,7 +122,7 @@ func (r *run) heldMessage(d *delivery, q topology.Retry, frameMax int) confirm.M
 		h[header.DeferredSince] = since.UnixMilli()
 	}
 	d.history(h)
-	return fit(q.Name, p, frameMax, header.Failures, header.FirstFailure, header.Trace)
+	return fit(q.Name, p, frameMax, header.Failures, header.FirstFailure, header.Trace, header.Replays, header.Replay)
 }
 
 // history keeps what earlier attempts have left.
@@ -156,7 +162,7 @@ func (r *run) errorMessage(d *delivery, v verdict, f header.Failure, frameMax in
 	return fit(r.plan.Error.Name, p, frameMax,
 		header.Stack, header.Failures, header.Error, header.Process, header.Host, header.ErrorType, header.Trace,
 		header.DeferredSince, header.FirstFailure, header.LastFailure, header.Fingerprint,
-		header.OriginExchange, header.OriginKey, header.OriginQueue, header.Attempts)
+		header.OriginExchange, header.OriginKey, header.OriginQueue, header.Attempts, header.Replays, header.Replay)
 }
 
 // failure describes the failed attempt.

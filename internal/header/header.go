@@ -29,6 +29,8 @@ const (
 	FirstFailure  = "warren-first-failure"  // RFC 3339
 	Failures      = "warren-failures"       // texts: the last few failures, oldest first
 	Trace         = "warren-trace"          // text: what a tracing monitor has left on an earlier attempt
+	Replays       = "warren-replays"        // number: how often a person has sent it back from the error queue
+	Replay        = "warren-replay"         // text: which replay was the last, so that it does not take it again
 )
 
 // Where the message came from before Warren moved it for the first time.
@@ -102,6 +104,10 @@ type State struct {
 	DeferredSince time.Time
 	// Trace is what a tracing monitor has left.
 	Trace string
+	// Replays is how often it has come back from the error queue, and Replay
+	// names the last time.
+	Replays int
+	Replay  string
 	// FirstFailure, Failures and Cut are for the error queue.
 	FirstFailure string
 	Failures     []any
@@ -152,6 +158,13 @@ func Read(headers map[string]any, queue string, now time.Time) (s State, ignored
 			ignore(Attempt)
 		}
 	}
+	if v, present := headers[Replays]; present {
+		if n, ok := Int(v); ok && n >= 0 {
+			s.Replays = int(min(n, maxAttempt))
+		} else {
+			ignore(Replays)
+		}
+	}
 	for _, t := range []struct {
 		name   string
 		to     *time.Time
@@ -181,6 +194,7 @@ func Read(headers map[string]any, queue string, now time.Time) (s State, ignored
 		{OriginExchange, &s.OriginExchange, isShort},
 		{OriginKey, &s.OriginKey, isShort},
 		{Trace, &s.Trace, IsTrace},
+		{Replay, &s.Replay, IsRun},
 	} {
 		v, present := headers[t.name]
 		if !present {
@@ -225,6 +239,12 @@ const MaxTrace = 255
 
 // IsTrace tells whether s can be kept as a trace.
 func IsTrace(s string) bool { return len(s) <= MaxTrace }
+
+// MaxRun is the most bytes that the name of a replay has.
+const MaxRun = 64
+
+// IsRun tells whether s can name a replay.
+func IsRun(s string) bool { return len(s) <= MaxRun }
 
 // isShort tells whether s can be an exchange's name, or a key.
 func isShort(s string) bool { return len(s) <= math.MaxUint8 }

@@ -18,12 +18,13 @@ func TestReadWhatWeWrote(t *testing.T) {
 	s, ignored := header.Read(map[string]any{
 		header.Queue: "orders", header.Attempt: int64(3), header.Due: at, header.NotBefore: at + 1, header.NotAfter: at + 2,
 		header.DeferredSince: at - 1, header.FirstFailure: "2026-02-28T23:59:59.123456789Z", header.Failures: []any{"one", "two"},
-		header.OriginExchange: "events", header.OriginKey: "order.made", header.Cut: []any{"a"}, header.Trace: "t", "foreign": "x",
+		header.OriginExchange: "events", header.OriginKey: "order.made", header.Cut: []any{"a"}, header.Trace: "t",
+		header.Replays: int64(2), header.Replay: "run", "foreign": "x",
 	}, "orders", now)
 	if len(ignored) > 0 {
 		t.Errorf("ignored: %v", ignored)
 	}
-	if s.Attempt != 3 || !s.Moved || s.Trace != "t" || !s.Due.Equal(now) || s.NotBefore.UnixMilli() != at+1 || s.NotAfter.UnixMilli() != at+2 ||
+	if s.Attempt != 3 || !s.Moved || s.Trace != "t" || s.Replays != 2 || s.Replay != "run" || !s.Due.Equal(now) || s.NotBefore.UnixMilli() != at+1 || s.NotAfter.UnixMilli() != at+2 ||
 		s.DeferredSince.UnixMilli() != at-1 || s.FirstFailure != "2026-02-28T23:59:59.123456789Z" ||
 		s.OriginExchange != "events" || s.OriginKey != "order.made" || !slices.Equal(s.Failures, []any{"one", "two"}) || !slices.Equal(s.Cut, []any{"a"}) {
 		t.Errorf("%+v", s)
@@ -65,7 +66,7 @@ func TestReadHostileHeaders(t *testing.T) {
 	// A retry of attempt 1 that waits for nothing: what a message is without the header.
 	for _, name := range []string{
 		header.Attempt, header.Due, header.NotBefore, header.NotAfter, header.DeferredSince, header.FirstFailure,
-		header.Failures, header.Cut, header.OriginExchange, header.OriginKey, header.Trace,
+		header.Failures, header.Cut, header.OriginExchange, header.OriginKey, header.Trace, header.Replays, header.Replay,
 	} {
 		for kind, v := range hostile {
 			s, ignored := header.Read(map[string]any{header.Queue: "orders", name: v}, "orders", now)
@@ -73,12 +74,18 @@ func TestReadHostileHeaders(t *testing.T) {
 			switch name {
 			case header.Attempt, header.Due, header.NotBefore, header.NotAfter, header.DeferredSince:
 				fits = name == header.Attempt && kind == "largest"
+			case header.Replays:
+				fits = kind == "largest" || kind == "zero"
 			case header.Failures, header.Cut:
 				_, fits = v.([]any)
-			case header.OriginExchange, header.OriginKey, header.Trace:
+			case header.OriginExchange, header.OriginKey, header.Trace, header.Replay:
+				most := 255
+				if name == header.Replay {
+					most = 64
+				}
 				switch v := v.(type) {
 				case string:
-					fits = len(v) <= 255
+					fits = len(v) <= most
 				case []byte:
 					fits = true
 				}
@@ -91,7 +98,8 @@ func TestReadHostileHeaders(t *testing.T) {
 			}
 			s.Moved = false
 			if s.Attempt != 1 || !s.Due.IsZero() || !s.NotBefore.IsZero() || !s.NotAfter.IsZero() || !s.DeferredSince.IsZero() ||
-				s.FirstFailure != "" || len(s.Failures) > 0 || len(s.Cut) > 0 || s.OriginExchange != "" || s.OriginKey != "" || s.Trace != "" {
+				s.FirstFailure != "" || len(s.Failures) > 0 || len(s.Cut) > 0 || s.OriginExchange != "" || s.OriginKey != "" || s.Trace != "" ||
+				s.Replays != 0 || s.Replay != "" {
 				t.Errorf("%s: %s: %+v", name, kind, s)
 			}
 		}
@@ -225,6 +233,7 @@ func FuzzRead(f *testing.F) {
 	names := []string{
 		header.Attempt, header.Due, header.NotBefore, header.NotAfter, header.DeferredSince, header.FirstFailure,
 		header.Failures, header.Cut, header.OriginExchange, header.OriginKey, header.Trace, header.DeliveryCount,
+		header.Replays, header.Replay,
 	}
 	f.Fuzz(func(t *testing.T, text string, n int64, x float64, raw []byte) {
 		for shift := range 5 {
@@ -241,7 +250,8 @@ func FuzzRead(f *testing.F) {
 			if s.Attempt < 1 || s.NotBefore.After(now.Add(2*header.MaxWait)) || s.DeferredSince.After(now.Add(2*time.Hour)) {
 				t.Fatalf("%+v", s)
 			}
-			if len(s.Failures) > 5 || len(s.FirstFailure) > 64 || len(s.OriginKey) > 255 || len(s.OriginExchange) > 255 || len(s.Trace) > 255 {
+			if len(s.Failures) > 5 || len(s.FirstFailure) > 64 || len(s.OriginKey) > 255 || len(s.OriginExchange) > 255 || len(s.Trace) > 255 ||
+				s.Replays < 0 || len(s.Replay) > 64 {
 				t.Fatalf("%+v", s)
 			}
 			slices.Sort(ignored)
