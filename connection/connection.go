@@ -6,7 +6,8 @@
 // publishing, because a broker that is short of memory or disk stops reading
 // from a connection that publishes, and acknowledgements must not be caught
 // behind it. Each is dialled when it is first needed, and again, for ever, when
-// it is lost.
+// it is lost. A consumer that meets a message that the client library cannot
+// read takes a [Private] one.
 //
 //	conn, err := connection.Open(ctx, os.Getenv("AMQP_URL"), connection.Config{Name: "billing"})
 //	if err != nil {
@@ -30,8 +31,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
-	"sync/atomic"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
@@ -69,8 +70,11 @@ type Connection struct {
 	config *settings // holds the password, hence behind a pointer: %#v does not follow it
 	links  [purposes]*link
 
-	closing atomic.Bool
-	closed  chan struct{} // closed when every goroutine has ended
+	closed chan struct{} // closed when every goroutine has ended
+
+	mu       sync.Mutex
+	closing  bool
+	privates map[*Private]struct{} // not closed yet
 }
 
 // New returns a Connection to the broker at url, such as
@@ -90,9 +94,9 @@ func New(url string, cfg Config) (*Connection, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connection: %w", err)
 	}
-	c := &Connection{config: s, closed: make(chan struct{})}
+	c := &Connection{config: s, closed: make(chan struct{}), privates: map[*Private]struct{}{}}
 	for p := range c.links {
-		c.links[p] = newLink(s, Purpose(p))
+		c.links[p] = newLink(s, Purpose(p), s.Name+"/"+Purpose(p).String())
 	}
 	return c, nil
 }
@@ -167,7 +171,7 @@ func (c *Connection) Monitor() monitoring.Monitor { return c.config.monitor }
 // messages, and otherwise why not: [ErrClosed], [ErrNotConnected] with the last
 // dial's error, or [ErrBlocked]. It does no I/O.
 func (c *Connection) Health() error {
-	for _, l := range c.links {
+	for _, l := range c.all() {
 		if err := l.health(); err != nil {
 			return err
 		}
@@ -175,10 +179,21 @@ func (c *Connection) Health() error {
 	return nil
 }
 
+// all returns the links that are in use, or may be.
+func (c *Connection) all() []*link {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	links := slices.Clone(c.links[:])
+	for p := range c.privates {
+		links = append(links, p.link)
+	}
+	return links
+}
+
 // String returns the address of the broker, without the password.
 func (c *Connection) String() string { return c.config.where() }
 
-// Close closes both AMQP connections and waits for every goroutine of c. Stop
+// Close closes all AMQP connections and waits for every goroutine of c. Stop
 // consumers and publishers first: what they have not settled is delivered
 // again, or unknown.
 //
@@ -187,7 +202,11 @@ func (c *Connection) String() string { return c.config.where() }
 // error is that of the goodbye; c is closed all the same. Further calls wait
 // until the first is done, or until their own context ends.
 func (c *Connection) Close(ctx context.Context) error {
-	if c.closing.Swap(true) {
+	c.mu.Lock()
+	again := c.closing
+	c.closing = true // no more privates
+	c.mu.Unlock()
+	if again {
 		select {
 		case <-c.closed:
 			return nil
@@ -199,12 +218,13 @@ func (c *Connection) Close(ctx context.Context) error {
 	ctx, cancel := withDefaultTimeout(ctx, closeTimeout)
 	defer cancel()
 	var wg sync.WaitGroup
-	var errs [purposes]error
-	for i, l := range c.links {
+	links := c.all()
+	errs := make([]error, len(links))
+	for i, l := range links {
 		wg.Go(func() { errs[i] = l.close(ctx) })
 	}
 	wg.Wait()
-	if err := errors.Join(errs[:]...); err != nil {
+	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("close connection to %s: %w", c.config.where(), err)
 	}
 	return nil

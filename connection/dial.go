@@ -92,7 +92,7 @@ func (l *link) greet(ctx context.Context, sock *socket, address, user, pass stri
 		FrameSize:  frameSize,
 		Heartbeat:  cfg.Heartbeat,
 		Locale:     "en_US",
-		Properties: properties(l.name()),
+		Properties: properties(l.name),
 	})
 	s := newSession(l, conn, sock, address)
 	if err != nil {

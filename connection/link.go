@@ -16,6 +16,7 @@ import (
 type link struct {
 	config  *settings
 	purpose Purpose
+	name    string // of the connection
 
 	wg     sync.WaitGroup  // run, and the watchers of sessions
 	ctx    context.Context //nolint:containedctx // the link's life: it ends with close
@@ -32,12 +33,10 @@ type link struct {
 	changed chan struct{}   // closed and replaced at every change of the above
 }
 
-func newLink(cfg *settings, p Purpose) *link {
+func newLink(cfg *settings, p Purpose, name string) *link {
 	ctx, cancel := context.WithCancel(context.Background())
-	return &link{config: cfg, purpose: p, ctx: ctx, cancel: cancel, changed: make(chan struct{})}
+	return &link{config: cfg, purpose: p, name: name, ctx: ctx, cancel: cancel, changed: make(chan struct{})}
 }
-
-func (l *link) name() string { return l.config.Name + "/" + l.purpose.String() }
 
 func (l *link) observe(e monitoring.Event) {
 	l.config.monitor.Observe(context.Background(), e)
@@ -172,7 +171,7 @@ func (l *link) failed(i int, err error, d *dialled) time.Duration {
 		}
 	})
 	l.observe(monitoring.DialFailed{
-		Name: l.name(), Address: address, Err: err, Refused: node, Tries: d.failures, Next: pause,
+		Name: l.name, Address: address, Err: err, Refused: node, Tries: d.failures, Next: pause,
 	})
 	return pause
 }
@@ -180,7 +179,7 @@ func (l *link) failed(i int, err error, d *dialled) time.Duration {
 // serve lends s out until it ends, and returns the wait before the next dial.
 func (l *link) serve(s *Session, d *dialled) time.Duration {
 	// Told before anyone can use it, and so before anything that follows from it.
-	l.observe(monitoring.Connected{Name: l.name(), Address: s.address, Version: s.version, Took: s.took})
+	l.observe(monitoring.Connected{Name: l.name, Address: s.address, Version: s.version, Took: s.took})
 	l.wg.Go(s.watch)
 	l.set(func() { l.live, l.err, l.refused = s, nil, nil })
 	select {
@@ -198,7 +197,7 @@ func (l *link) serve(s *Session, d *dialled) time.Duration {
 	if errors.Is(err, ErrClosed) {
 		told = nil
 	}
-	l.observe(monitoring.Disconnected{Name: l.name(), Address: s.address, Err: told, Lived: lived})
+	l.observe(monitoring.Disconnected{Name: l.name, Address: s.address, Err: told, Lived: lived})
 	if d.ended(lived); errors.Is(err, ErrUnreadable) {
 		// The same message ends each connection until the broker's delivery
 		// limit moves it: growing waits would only make that last longer.

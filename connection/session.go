@@ -112,12 +112,12 @@ func (s *Session) block(b amqp.Blocking) {
 	switch {
 	case b.Active && now == nil:
 		s.sock.blocked.Store(&blockade{reason: b.Reason, since: time.Now(), over: make(chan struct{})})
-		s.link.observe(monitoring.Blocked{Name: s.link.name(), Address: s.address, Reason: b.Reason})
+		s.link.observe(monitoring.Blocked{Name: s.link.name, Address: s.address, Reason: b.Reason})
 	case !b.Active && now != nil:
 		s.sock.blocked.Store(nil)
 		close(now.over)
 		s.link.observe(monitoring.Unblocked{
-			Name: s.link.name(), Address: s.address, After: time.Since(now.since),
+			Name: s.link.name, Address: s.address, After: time.Since(now.since),
 		})
 	}
 }

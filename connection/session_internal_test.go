@@ -30,7 +30,7 @@ func TestASessionThatDiedBeforeAnyoneListened(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := newSession(newLink(settings, Publish), conn, &socket{Conn: b}, "")
+	s := newSession(newLink(settings, Publish, "test"), conn, &socket{Conn: b}, "")
 	s.watch()
 	if err := s.Err(); err == nil || errors.Is(err, ErrClosed) {
 		t.Errorf("the session says %v", err)

@@ -10,7 +10,6 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"github.com/warren-mq/warren/connection"
 	"github.com/warren-mq/warren/monitoring"
 )
 
@@ -70,7 +69,7 @@ func (r *run) openEpoch() (*epoch, error) {
 	if pausing, overloaded := r.wanted(); pausing || overloaded {
 		return nil, ErrPaused // between mayConsume and here
 	}
-	session, err := r.conn.Session(ctx, connection.Consume)
+	session, err := r.connect(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -53,6 +53,8 @@ type run struct {
 	failures   int // in a row
 	survived   int // epochs that were lost
 	latest     *connection.Session
+	private    *connection.Private // nil: that of all consumers
+	sharing    bool                // a private one did not come up
 
 	done chan struct{} // closed when Run returns, with err
 	err  error
@@ -175,7 +177,9 @@ type loss struct {
 
 // again tells why there is no subscription, and waits before the next try.
 func (r *run) again(l loss) {
+	l.err = r.toldBySession(l.err)
 	unreadable := errors.Is(l.err, ErrUnreadable)
+	r.choose(unreadable)
 	var pause time.Duration
 	switch {
 	case l.refused:
@@ -209,6 +213,27 @@ func (r *run) again(l loss) {
 			return
 		}
 	}
+}
+
+// toldBySession returns what the session says about its end, if err comes from
+// that: the channel hears of it a moment earlier, and cannot tell a message that
+// the client cannot read from a broker that talks nonsense.
+func (r *run) toldBySession(err error) error {
+	var reason *amqp.Error
+	if r.latest == nil || !errors.As(err, &reason) || reason.Server || errors.Is(err, ErrUnreadable) {
+		return err
+	}
+	t := time.NewTimer(goodbye)
+	defer t.Stop()
+	select {
+	case <-r.latest.Done():
+	case <-t.C: // it was not the connection's end
+	case <-r.stopping.Done():
+	}
+	if told := r.latest.Err(); errors.Is(told, ErrUnreadable) {
+		return told
+	}
+	return err
 }
 
 // lostConnection tells whether err, which ended an epoch or kept it from
@@ -360,6 +385,7 @@ func (r *run) finish(e *epoch) error {
 	if e != nil {
 		e.finish()
 	}
+	r.share()
 	r.closeSender()
 	r.hurry()
 	r.force()

@@ -1,0 +1,57 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/warren-mq/warren/connection"
+)
+
+// privateDial is how long a private connection may take to come up.
+const privateDial = 10 * time.Second
+
+// connect returns the session to consume on: that of all consumers or,
+// after a message that the client cannot read, a private one. The message ends
+// the connection a hundred times, until the broker's delivery limit moves it,
+// and with a shared one slow handlers of other queues would be interrupted as
+// often, until the limit moves their messages, too.
+func (r *run) connect(ctx context.Context) (*connection.Session, error) {
+	if r.private != nil {
+		own, cancel := context.WithTimeout(ctx, privateDial)
+		defer cancel()
+		s, err := r.private.Session(own)
+		if err == nil || ctx.Err() != nil || errors.Is(err, connection.ErrClosed) {
+			return s, err
+		}
+		// Perhaps the broker allows no further one. Better with the others than
+		// not at all.
+		r.share()
+		r.sharing = true
+	}
+	return r.conn.Session(ctx, connection.Consume)
+}
+
+// choose decides, after a loss, on which connection the consumer goes on.
+// Nobody can tell whose message it was: all who shared the connection take
+// private ones, and go back after a loss of another kind.
+func (r *run) choose(unreadable bool) {
+	switch {
+	case !unreadable:
+		r.share()
+		r.sharing = false
+	case r.private == nil && !r.sharing:
+		r.private = r.conn.Private(r.queue)
+	}
+}
+
+// share ends the private connection, if there is one.
+func (r *run) share() {
+	if r.private == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), goodbye)
+	defer cancel()
+	_ = r.private.Close(ctx)
+	r.private = nil
+}
