@@ -62,7 +62,7 @@ var arrows = map[string][]string{
 
 	"warrenfx": {"connection", "consumer", "monitoring", "publisher", "go.uber.org/fx"},
 
-	"cmd/warren": {"rabbittest", "github.com/spf13/cobra"},
+	"cmd/warren": {"connection", "monitoring", "rabbittest", "github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/term"},
 
 	// Not part of the library.
 	"internal/rabbitmq":                    {amqp},

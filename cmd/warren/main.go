@@ -12,19 +12,20 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/spf13/cobra"
 )
 
 func main() {
-	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+	os.Exit(execute(rootCommand(), os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// run carries out a command line. An interrupt ends the command in order; a second one ends the process.
-func run(args []string, stdout, stderr *os.File) int {
+// execute carries out a command line. An interrupt ends the command in order; a second one ends the process.
+func execute(root *cobra.Command, args []string, stdout, stderr *os.File) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)
 
-	root := rootCommand()
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)

@@ -16,7 +16,7 @@ func rootCommand() *cobra.Command {
 		Short: "Tools for those who work with RabbitMQ queues",
 		Long: `Tools for those who work with RabbitMQ queues.
 
-Exit codes: 0 done, 1 failed, 2 not understood.`,
+` + helpExitCodes,
 		Version:                    version(),
 		SilenceErrors:              true, // exitCode says them
 		SilenceUsage:               true, // a page of help hides the sentence that matters
@@ -47,7 +47,24 @@ const (
 	exitDone   = 0
 	exitFailed = 1
 	exitUsage  = 2
+	exitLeft   = 3
 )
+
+// helpExitCodes is for the help of commands.
+const helpExitCodes = `Exit codes: 0 done; 1 failed, or declined; 2 not understood, nothing was tried;
+3 done, but something is left: entries that could not be moved, differences, warnings.`
+
+// leftError is that a command did its work, and something is left for a person to look at. It has been told already if
+// err is nil.
+type leftError struct{ err error }
+
+func (e leftError) Error() string {
+	if e.err == nil {
+		return "something is left"
+	}
+	return e.err.Error()
+}
+func (e leftError) Unwrap() error { return e.err }
 
 // usageError is the fault of the command line.
 type usageError struct{ err error }
@@ -76,7 +93,14 @@ func exitCode(root *cobra.Command, err error) int {
 	if err == nil {
 		return exitDone
 	}
-	root.PrintErrln("warren: " + err.Error())
+	left := leftError{}
+	isLeft := errors.As(err, &left)
+	if !isLeft || left.err != nil {
+		root.PrintErrln("warren: " + printableLines(err.Error()))
+	}
+	if isLeft {
+		return exitLeft
+	}
 	if wrong := (usageError{}); errors.As(err, &wrong) {
 		root.PrintErrln("warren --help and warren COMMAND --help say what there is.")
 		return exitUsage
