@@ -37,6 +37,7 @@ type acks struct {
 type acknowledger interface {
 	Ack(tag uint64, multiple bool) error
 	Nack(tag uint64, multiple, requeue bool) error
+	Reject(tag uint64, requeue bool) error
 }
 
 type ackState uint8
@@ -44,7 +45,7 @@ type ackState uint8
 const (
 	ackWaiting ackState = iota
 	ackSettled          // to be acknowledged
-	ackGone             // acknowledged, or handed back
+	ackGone             // acknowledged, rejected or handed back
 )
 
 // ackDelay is for how long an acknowledgement may wait for others.
@@ -109,6 +110,18 @@ func (a *acks) starving() bool {
 // handBack puts a delivery back into the queue. It returns false if the epoch
 // is over, which does the same.
 func (a *acks) handBack(tag uint64) bool {
+	return a.refuse(tag, func() error { return a.channel.Nack(tag, false, true) })
+}
+
+// reject refuses a delivery: with requeue the broker puts it back into the queue,
+// as a failed one, and without it dead-letters it. It returns false if the epoch
+// is over, and the broker delivers the message again.
+func (a *acks) reject(tag uint64, requeue bool) bool {
+	return a.refuse(tag, func() error { return a.channel.Reject(tag, requeue) })
+}
+
+// refuse writes the frame that ends a delivery otherwise than an acknowledgement.
+func (a *acks) refuse(tag uint64, write func() error) bool {
 	a.mu.Lock()
 	closed := a.closed
 	a.mu.Unlock()
@@ -117,7 +130,7 @@ func (a *acks) handBack(tag uint64) bool {
 	}
 	// First the frame, then the note: while the tag counts as waiting, no frame
 	// with "multiple" reaches over it.
-	if a.channel.Nack(tag, false, true) != nil {
+	if write() != nil {
 		return false
 	}
 	a.mu.Lock()

@@ -16,9 +16,10 @@ type fakeBroker struct {
 
 	mu          sync.Mutex
 	outstanding []uint64        // delivered, in order
-	settled     map[uint64]bool // the application is done with it; false: it is being handed back
+	settled     map[uint64]bool // the application is done with it; false: it is being handed back, or rejected
 	acked       map[uint64]bool
 	nacked      map[uint64]bool
+	rejected    map[uint64]bool
 	frames      int
 	broken      bool // the channel has ended
 	freed       chan struct{}
@@ -26,7 +27,7 @@ type fakeBroker struct {
 
 func newFakeBroker(tb testing.TB) *fakeBroker {
 	return &fakeBroker{
-		tb: tb, settled: map[uint64]bool{}, acked: map[uint64]bool{}, nacked: map[uint64]bool{},
+		tb: tb, settled: map[uint64]bool{}, acked: map[uint64]bool{}, nacked: map[uint64]bool{}, rejected: map[uint64]bool{},
 		freed: make(chan struct{}, 1),
 	}
 }
@@ -64,6 +65,24 @@ func (b *fakeBroker) Nack(tag uint64, multiple, requeue bool) error {
 	covered, rest := b.collect(tag, false)
 	for _, tag := range covered {
 		b.nacked[tag] = true
+	}
+	b.free(rest)
+	return nil
+}
+
+func (b *fakeBroker) Reject(tag uint64, requeue bool) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.frames++
+	if b.broken {
+		return errBroken
+	}
+	if requeue != (tag%2 == 0) {
+		b.tb.Errorf("reject of %d: requeue %v", tag, requeue)
+	}
+	covered, rest := b.collect(tag, false)
+	for _, tag := range covered {
+		b.rejected[tag] = true
 	}
 	b.free(rest)
 	return nil
@@ -120,8 +139,8 @@ func (b *fakeBroker) deliver(tag uint64, window int) {
 	}
 }
 
-// A consumer's life with its acknowledgements, in many random interleavings: workers settle or hand back what they are
-// given in any order and at any pace, the window changes, and the dispatcher flushes when the timer says so.
+// A consumer's life with its acknowledgements, in many random interleavings: workers settle, hand back or reject what they
+// are given in any order and at any pace, the window changes, and the dispatcher flushes when the timer says so.
 func TestAcksAgainstABroker(t *testing.T) {
 	for seed := range uint64(30) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
@@ -130,7 +149,7 @@ func TestAcksAgainstABroker(t *testing.T) {
 			workers := 1 + r.IntN(9)
 			window := workers + r.IntN(2*workers+1)
 			const messages = 400
-			handsBack, slow := r.IntN(2) == 0, r.IntN(2) == 0
+			handsBack, rejects, slow := r.IntN(2) == 0, r.IntN(2) == 0, r.IntN(2) == 0
 
 			broker := newFakeBroker(t)
 			a := newAcks(broker, window, workers)
@@ -157,6 +176,13 @@ func TestAcksAgainstABroker(t *testing.T) {
 							broker.note(tag, false)
 							if !a.handBack(tag) {
 								t.Errorf("%d is not handed back", tag)
+							}
+							continue
+						}
+						if rejects && r.IntN(5) == 0 {
+							broker.note(tag, false)
+							if !a.reject(tag, tag%2 == 0) {
+								t.Errorf("%d is not rejected", tag)
 							}
 							continue
 						}
@@ -197,9 +223,9 @@ func TestAcksAgainstABroker(t *testing.T) {
 			open := a.close()
 			broker.mu.Lock()
 			defer broker.mu.Unlock()
-			if open != 0 || len(broker.outstanding) > 0 || len(broker.acked)+len(broker.nacked) != messages {
-				t.Errorf("%d open; the broker has no word about %v; %d acked, %d handed back",
-					open, broker.outstanding, len(broker.acked), len(broker.nacked))
+			if open != 0 || len(broker.outstanding) > 0 || len(broker.acked)+len(broker.nacked)+len(broker.rejected) != messages {
+				t.Errorf("%d open; the broker has no word about %v; %d acked, %d handed back, %d rejected",
+					open, broker.outstanding, len(broker.acked), len(broker.nacked), len(broker.rejected))
 			}
 			if a.first+uint64(len(a.entries)) != messages+1 || len(a.settled) != 0 || a.waiting != 0 {
 				t.Errorf("left: first %d, %d entries, settled %v, %d waiting", a.first, len(a.entries), a.settled, a.waiting)
@@ -308,14 +334,14 @@ func TestAcksAfterTheEnd(t *testing.T) {
 	broker.mu.Lock()
 	broker.broken = true
 	broker.mu.Unlock()
-	if a.handBack(4) {
-		t.Error("handed back on a channel that has ended")
+	if a.handBack(4) || a.reject(4, true) {
+		t.Error("handed back, or rejected, on a channel that has ended")
 	}
 	a.done(1)
 	a.done(2) // the frame fails
 	open := a.close()
 	frames := broker.frames
-	if a.done(3) || a.handBack(3) {
+	if a.done(3) || a.handBack(3) || a.reject(3, true) {
 		t.Error("an outcome counts after the end")
 	}
 	a.flush()

@@ -87,6 +87,10 @@ type Config struct {
 	// Timeout is how long a handler has. 0 means 60 s.
 	Timeout time.Duration
 
+	// Waiting is the way in which messages wait between attempts. The zero value
+	// is Tiers, which every RabbitMQ from 3.10 on can do.
+	Waiting Waiting
+
 	// Workers is how many handlers run at once. 0 means 4.
 	Workers int
 }
@@ -282,17 +286,19 @@ func (cfg *Config) prefetch(workers int) (int, error) {
 	return n, nil
 }
 
-// plan computes what the consumer needs.
-func (cfg *Config) plan(queue string) (topology.Plan, error) {
-	waits := cfg.Retry.Waits()
-	if err := topology.CheckName(queue, waits); err != nil {
-		return topology.Plan{}, err
+// means returns how the consumer lets messages wait, and what it needs for that.
+func (cfg *Config) means(queue string) (*means, error) {
+	w := cfg.Waiting.way()
+	if w == nil {
+		return nil, fmt.Errorf("Config.Waiting is unknown: %v", cfg.Waiting)
 	}
-	t := topology.Quorum
-	if cfg.Classic {
-		t = topology.Classic
+	if err := topology.CheckName(queue, cfg.Retry.Waits()); err != nil {
+		return nil, err
 	}
-	p := topology.Tiers(queue, t, waits)
+	p, err := w.plan(queue, cfg)
+	if err != nil {
+		return nil, err
+	}
 	for _, b := range cfg.Bindings {
 		if b.Kind != "" {
 			p.Exchanges = append(p.Exchanges, topology.Exchange{Name: b.Exchange, Kind: b.Kind, Durable: !b.Transient})
@@ -305,5 +311,5 @@ func (cfg *Config) plan(queue string) (topology.Plan, error) {
 			p.Bindings = append(p.Bindings, topology.Binding{Exchange: b.Exchange, Queue: queue, Key: k, Args: maps.Clone(b.Args)})
 		}
 	}
-	return p, nil
+	return &means{way: w, plan: p}, nil
 }

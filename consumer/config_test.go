@@ -40,6 +40,8 @@ func TestNewRefusesNonsense(t *testing.T) {
 		{"negative stuck", Config{MaxStuck: -1}, "Config.MaxStuck is -1"},
 		{"an unknown mode", Config{Declare: 9}, "Config.Declare is unknown: Declare(9)"},
 		{"a negative mode", Config{Declare: -1}, "Config.Declare"},
+		{"an unknown way of waiting", Config{Waiting: 99}, "Config.Waiting is unknown: Waiting(99)"},
+		{"a negative way of waiting", Config{Waiting: -1}, "Config.Waiting is unknown: Waiting(-1)"},
 		{"a policy that cannot be", Config{Retry: retry.Fixed(3, 5)}, "Config.Retry: retry.Fixed: wait is 5ns"},
 		{"too many waits", Config{Retry: retry.Linear(17, time.Second, 0)}, "Config.Retry: retry.Linear"},
 		{"a timeout beyond the broker's patience", Config{Timeout: 26 * time.Minute}, "Config.Timeout 26m0s"},

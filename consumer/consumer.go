@@ -67,7 +67,7 @@ type Consumer struct {
 	conn    *connection.Connection
 	queue   string
 	config  Config
-	plan    topology.Plan
+	means   *means
 	monitor monitoring.Monitor
 	number  int64              // of the consumer, for the monitor
 	starter monitoring.Starter // nil if the monitor is none
@@ -132,11 +132,11 @@ func newConsumer(conn *connection.Connection, queue string, cfg Config) (*Consum
 	if err != nil {
 		return nil, err
 	}
-	plan, err := checked.plan(queue)
+	means, err := checked.means(queue)
 	if err != nil {
 		return nil, err
 	}
-	c := &Consumer{conn: conn, queue: queue, config: checked, plan: plan}
+	c := &Consumer{conn: conn, queue: queue, config: checked, means: means}
 	c.monitor = monitoring.All(cmp.Or(cfg.Monitor, conn.Monitor()))
 	c.starter, _ = c.monitor.(monitoring.Starter)
 	c.number = numbers.Add(1)
@@ -152,8 +152,8 @@ func (c *Consumer) Queue() string { return c.queue }
 // Plan returns the queues, exchanges and bindings that the consumer needs.
 // The caller may change what it returns.
 func (c *Consumer) Plan() topology.Plan {
-	p, _ := c.config.plan(c.queue) // anew: it is all slices and maps
-	return p
+	m, _ := c.config.means(c.queue) // anew: it is all slices and maps
+	return m.plan
 }
 
 // Declare does what Config.Declare says, as Run does whenever it connects: a
@@ -164,7 +164,7 @@ func (c *Consumer) Declare(ctx context.Context) error {
 	for wait := minPause; ; wait = min(2*wait, maxPause) {
 		s, err := c.conn.Session(ctx, connection.Consume)
 		if err == nil {
-			err = c.declare(ctx, s)
+			err = c.declare(ctx, s, c.means)
 		}
 		switch {
 		case err == nil:

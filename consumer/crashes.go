@@ -4,8 +4,6 @@ import (
 	"strconv"
 	"strings"
 
-	amqp "github.com/rabbitmq/amqp091-go"
-
 	"github.com/warren-mq/warren/internal/header"
 )
 
@@ -19,13 +17,13 @@ import (
 //
 // Where the main queue belongs to someone else it may be a classic one, and
 // then a forged count is believed before 4.3.
-func (e *epoch) crashes(in amqp.Delivery) int {
-	if e.config.Classic {
+func (tiers) crashes(d *delivery) int {
+	if d.epoch.config.Classic {
 		return 0
 	}
-	n := header.Crashes(in.Headers, in.Redelivered)
-	if n > 0 && countsAcquired(e.version) {
-		n = min(n, header.Acquired(in.Headers))
+	n := header.Crashes(d.Headers, d.Redelivered)
+	if n > 0 && countsAcquired(d.epoch.version) {
+		n = min(n, header.Acquired(d.Headers))
 	}
 	return n
 }

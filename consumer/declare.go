@@ -22,9 +22,13 @@ type step struct {
 	do         func(*amqp.Channel) error
 }
 
-// declare does what Config.Declare says.
-func (c *Consumer) declare(ctx context.Context, s *connection.Session) error {
-	steps := c.steps()
+// declare does what Config.Declare says about the plan, if the broker is one for
+// it.
+func (c *Consumer) declare(ctx context.Context, s *connection.Session, m *means) error {
+	if err := m.way.admit(s.Version()); err != nil {
+		return err
+	}
+	steps := c.steps(&m.plan)
 	if len(steps) == 0 {
 		return nil
 	}
@@ -38,38 +42,59 @@ func (c *Consumer) declare(ctx context.Context, s *connection.Session) error {
 
 // steps returns what Config.Declare asks for, in an order in which nothing
 // refers to what is not there yet.
-func (c *Consumer) steps() []step {
+func (c *Consumer) steps(p *topology.Plan) []step {
 	var steps []step
-	p := &c.plan
 	switch c.config.Declare {
 	case DeclareAll:
-		for _, q := range p.Queues() {
-			steps = append(steps, declareQueue(q))
-		}
-		for _, e := range p.Exchanges {
-			steps = append(steps, step{"declare", e.Name, e.Args, func(ch *amqp.Channel) error {
-				return ch.ExchangeDeclare(e.Name, e.Kind, e.Durable, false, false, false, e.Args)
-			}})
-		}
-		for _, b := range p.Bindings {
-			steps = append(steps, step{"bind to", b.Exchange, nil, func(ch *amqp.Channel) error {
-				return ch.QueueBind(b.Queue, b.Key, b.Exchange, false, b.Args)
-			}})
+		for _, d := range p.Declarations() {
+			steps = append(steps, declareStep(d))
 		}
 	case DeclareOwn:
 		steps = append(steps, checkQueue(p.Main))
-		for _, q := range p.Queues() {
-			if q.Name != p.Main.Name {
-				steps = append(steps, declareQueue(q))
+		for _, d := range p.Declarations() {
+			if d.Queue == nil || d.Queue.Name != p.Main.Name {
+				steps = append(steps, declareStep(d))
 			}
 		}
 	case DeclareCheck:
 		for _, q := range p.Queues() {
 			steps = append(steps, checkQueue(q))
 		}
+		for _, e := range p.Exchanges {
+			steps = append(steps, checkExchange(e))
+		}
 	case DeclareNone:
 	}
 	return steps
+}
+
+func declareStep(d topology.Declaration) step {
+	switch {
+	case d.Queue != nil:
+		return declareQueue(*d.Queue)
+	case d.Exchange != nil:
+		return declareExchange(*d.Exchange)
+	default:
+		return bind(*d.Binding)
+	}
+}
+
+func declareExchange(e topology.Exchange) step {
+	return step{"declare", e.Name, e.Args, func(ch *amqp.Channel) error {
+		return ch.ExchangeDeclare(e.Name, e.Kind, e.Durable, e.AutoDelete, false, false, e.Args)
+	}}
+}
+
+func checkExchange(e topology.Exchange) step {
+	return step{"check", e.Name, nil, func(ch *amqp.Channel) error {
+		return ch.ExchangeDeclarePassive(e.Name, e.Kind, e.Durable, e.AutoDelete, false, false, nil)
+	}}
+}
+
+func bind(b topology.Binding) step {
+	return step{"bind to", b.Exchange, nil, func(ch *amqp.Channel) error {
+		return ch.QueueBind(b.Queue, b.Key, b.Exchange, false, b.Args)
+	}}
 }
 
 func declareQueue(q topology.Queue) step {
@@ -88,11 +113,11 @@ func checkQueue(q topology.Queue) step {
 
 // declareMissing declares the queue that a message could not be routed to, if
 // this consumer is one that declares.
-func (r *run) declareMissing(ctx context.Context, name string) error {
+func (r *run) declareMissing(ctx context.Context, p *topology.Plan, name string) error {
 	if r.config.Declare == DeclareCheck || r.config.Declare == DeclareNone {
 		return fmt.Errorf("it is not declared: Config.Declare is %v", r.config.Declare)
 	}
-	q, ok := r.plan.Find(name)
+	q, ok := p.Find(name)
 	if !ok {
 		return fmt.Errorf("no queue %s is planned", name)
 	}

@@ -181,7 +181,7 @@ func (e *epoch) receive(in amqp.Delivery) error {
 		e.heard = true
 		e.state.update(func(s *state) { s.unreadable = false })
 	}
-	crashes := e.crashes(in)
+	crashes := e.way.crashes(d)
 	d.suspect = crashes >= suspectAt
 	if e.narrow && !d.suspect && e.subscribed() { // not what a cancelled one had sent already
 		if err := e.widen(); err != nil {

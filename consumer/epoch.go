@@ -18,6 +18,7 @@ import (
 type epoch struct {
 	*run
 	*channel
+	*means
 	acks    *acks
 	closed  <-chan *amqp.Error // one error, then closed
 	cancels <-chan string      // tags that the broker cancelled
@@ -74,14 +75,14 @@ func (r *run) openEpoch() (*epoch, error) {
 		return nil, err
 	}
 	r.latest = session
-	if err := r.declare(ctx, session); err != nil {
+	if err := r.declare(ctx, session, r.means); err != nil {
 		return nil, err
 	}
 	channel, err := openChannel(ctx, session)
 	if err != nil {
 		return nil, err
 	}
-	e := r.newEpoch(channel.Channel)
+	e := r.newEpoch(channel.Channel, r.means)
 	e.channel = channel
 	e.frameMax, e.version = session.FrameMax(), session.Version()
 	e.closed = channel.NotifyClose(make(chan *amqp.Error, 1))
@@ -95,8 +96,8 @@ func (r *run) openEpoch() (*epoch, error) {
 }
 
 // newEpoch makes an epoch that has no subscription yet.
-func (r *run) newEpoch(channel acknowledger) *epoch {
-	e := &epoch{run: r}
+func (r *run) newEpoch(channel acknowledger, m *means) *epoch {
+	e := &epoch{run: r, means: m}
 	e.handling, e.endHandling = context.WithCancelCause(r.handling)
 	e.settling, e.endSettling = context.WithCancelCause(r.settling)
 	e.over, e.setOver = context.WithCancel(context.Background())

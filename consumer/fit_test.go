@@ -52,7 +52,7 @@ func TestFit(t *testing.T) {
 			before[k] = v
 		}
 
-		m := fit("orders.error", p, frameMax, optional...)
+		m := fit(address{key: "orders.error"}, p, frameMax, optional...)
 
 		room := m.Room
 		if room == 0 {
@@ -98,7 +98,7 @@ func TestFitLeavesAsMuchAsPossible(t *testing.T) {
 		"large": strings.Repeat("x", 125_000), "small": "x", header.Stack: strings.Repeat("s", 16<<10),
 		header.Failures: []any{strings.Repeat("f", 240)}, header.Error: "it does not work", header.Attempts: int64(1),
 	}}
-	m := fit("q.error", p, frameMax, header.Stack, header.Failures, header.Error)
+	m := fit(address{key: "q.error"}, p, frameMax, header.Stack, header.Failures, header.Error)
 	if m.Headers["large"] == nil || m.Headers["small"] == nil {
 		t.Error("the sender's headers are cut, though ours were enough")
 	}

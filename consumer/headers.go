@@ -107,7 +107,8 @@ func (r *run) retryMessage(d *delivery, v verdict, q topology.Retry, notBefore, 
 	} else {
 		d.history(h)
 	}
-	return fit(q.Name, p, frameMax, header.Failures, header.FirstFailure, header.Trace, header.Replays, header.Replay)
+	d.epoch.way.markRetry(d, &v, h)
+	return fit(address{key: q.Name}, p, frameMax, header.Failures, header.FirstFailure, header.Trace, header.Replays, header.Replay)
 }
 
 // heldMessage is d on its way to another retry queue, since it came too early.
@@ -122,7 +123,8 @@ func (r *run) heldMessage(d *delivery, q topology.Retry, frameMax int) confirm.M
 		h[header.DeferredSince] = since.UnixMilli()
 	}
 	d.history(h)
-	return fit(q.Name, p, frameMax, header.Failures, header.FirstFailure, header.Trace, header.Replays, header.Replay)
+	d.epoch.way.markHeld(d, h)
+	return fit(address{key: q.Name}, p, frameMax, header.Failures, header.FirstFailure, header.Trace, header.Replays, header.Replay)
 }
 
 // history keeps what earlier attempts have left.
@@ -136,7 +138,7 @@ func (d *delivery) history(h amqp.Table) {
 }
 
 // errorMessage is d on its way to the error queue, with what a person needs.
-func (r *run) errorMessage(d *delivery, v verdict, f header.Failure, frameMax int) confirm.Message {
+func (r *run) errorMessage(d *delivery, v verdict, f header.Failure, to address, frameMax int) confirm.Message {
 	p := d.carry()
 	h := p.Headers
 	h[header.Reason] = string(v.reason)
@@ -159,7 +161,8 @@ func (r *run) errorMessage(d *delivery, v verdict, f header.Failure, frameMax in
 	if since := d.state.DeferredSince; !since.IsZero() {
 		h[header.DeferredSince] = since.UnixMilli()
 	}
-	return fit(r.plan.Error.Name, p, frameMax,
+	d.epoch.way.markError(d, &v, &f, h)
+	return fit(to, p, frameMax,
 		header.Stack, header.Failures, header.Error, header.Process, header.Host, header.ErrorType, header.Trace,
 		header.DeferredSince, header.FirstFailure, header.LastFailure, header.Fingerprint,
 		header.OriginExchange, header.OriginKey, header.OriginQueue, header.Attempts, header.Replays, header.Replay)
@@ -192,8 +195,8 @@ const tightRoom = 2 << 10
 // broker's own: first ours, in the order given, then, where a message came with
 // headers so large that even the rest does not fit, the largest of those. What
 // was cut, now or at an earlier attempt, is named in a header.
-func fit(queue string, p amqp.Publishing, frameMax int, optional ...string) confirm.Message {
-	m := confirm.Message{Key: queue, Publishing: p}
+func fit(to address, p amqp.Publishing, frameMax int, optional ...string) confirm.Message {
+	m := confirm.Message{Exchange: to.exchange, Key: to.key, Publishing: p}
 	size := confirm.HeadSize(&p)
 	if size <= frameMax-confirm.HeadRoom {
 		return m

@@ -37,32 +37,35 @@ func (r *run) startMove(d *delivery, v verdict) {
 	m := &move{d: d, outcome: outcomeName(v)}
 	if v.fate == errored {
 		f := r.failure(d, v, now)
-		m.to = r.plan.Error.Name
-		m.message = func(frameMax int) confirm.Message { return r.errorMessage(d, v, f, frameMax) }
+		to := d.epoch.way.errorAddress(d)
+		m.to = to.name()
+		m.message = func(frameMax int) confirm.Message { return r.errorMessage(d, v, f, to, frameMax) }
 		m.event = monitoring.Errored{
 			Delivery: d.about, Reason: v.reason, Failure: v.failure, Err: v.err, Stack: v.stack,
 			Fingerprint: f.Fingerprint(), To: m.to,
 		}
 	} else {
-		q, notBefore, notAfter := v.target(&r.plan, now)
+		q, notBefore, notAfter := v.target(&d.epoch.plan, now)
 		m.to = q.Name
 		m.message = func(frameMax int) confirm.Message {
 			return r.retryMessage(d, v, q, notBefore, notAfter, now, frameMax)
 		}
-		if v.deferred {
-			m.event = monitoring.Deferred{Delivery: d.about, Err: v.err, Wait: v.wait, To: m.to}
-		} else {
-			e := monitoring.Retried{
-				Delivery: d.about, Failure: v.failure, Err: v.err, Stack: v.stack, Wait: v.wait, To: m.to,
-			}
-			if v.failure == monitoring.FailurePanic {
-				f := r.failure(d, v, now)
-				e.Fingerprint = f.Fingerprint()
-			}
-			m.event = e
-		}
+		m.event = r.heldEvent(d, v, m.to, now)
 	}
 	r.moves.Go(func() { r.carryOut(m) })
+}
+
+// heldEvent tells that a message waits for its next delivery.
+func (r *run) heldEvent(d *delivery, v verdict, to string, now time.Time) monitoring.Event {
+	if v.deferred {
+		return monitoring.Deferred{Delivery: d.about, Err: v.err, Wait: v.wait, To: to}
+	}
+	e := monitoring.Retried{Delivery: d.about, Failure: v.failure, Err: v.err, Stack: v.stack, Wait: v.wait, To: to}
+	if v.failure == monitoring.FailurePanic {
+		f := r.failure(d, v, now)
+		e.Fingerprint = f.Fingerprint()
+	}
+	return e
 }
 
 // holdOn puts a message that came back too early into a retry queue for the rest
@@ -70,7 +73,7 @@ func (r *run) startMove(d *delivery, v verdict) {
 func (r *run) holdOn(d *delivery, left time.Duration) {
 	d.identify()
 	slack := max(0, d.state.NotAfter.Sub(d.state.NotBefore))
-	q := r.plan.Compose(left, slack)
+	q := d.epoch.plan.Compose(left, slack)
 	m := &move{d: d, to: q.Name} // no outcome: no handler ran
 	m.message = func(frameMax int) confirm.Message { return r.heldMessage(d, q, frameMax) }
 	m.event = monitoring.Held{Delivery: d.about, Left: left, Wait: q.Wait, To: q.Name}
@@ -128,7 +131,7 @@ func (r *run) carryOut(m *move) {
 		if errors.Is(err, confirm.ErrUnroutable) && !declared {
 			// The queue is not there: deleted, or needed for the first time.
 			declared = true
-			declareErr := r.declareMissing(ctx, m.to)
+			declareErr := r.declareMissing(ctx, &d.epoch.plan, m.to)
 			if declareErr == nil {
 				continue
 			}

@@ -34,6 +34,7 @@ func (e *epoch) newDelivery(in amqp.Delivery) *delivery {
 	d := &delivery{Delivery: in, epoch: e, ctx: e.handling}
 	var ignored []string
 	d.state, ignored = header.Read(in.Headers, e.queue, time.Now())
+	ignored = append(ignored, e.way.read(d)...)
 	a := &d.about
 	a.Queue = e.queue
 	a.MessageID, a.Type = in.MessageId, in.Type
@@ -167,8 +168,9 @@ func errStuck(running time.Duration) error {
 	return fmt.Errorf("the handler was still running after %v", running.Round(time.Millisecond))
 }
 
-// conclude settles d: an acknowledgement at once, anything else in a goroutine
-// of its own, so that the worker goes on. The prefetch bounds how many.
+// conclude settles d: what takes one frame at once, and what must be published in
+// a goroutine of its own, so that the worker goes on. The prefetch bounds how
+// many.
 func (r *run) conclude(d *delivery, res result) {
 	if res.failure == monitoring.FailureTimeout && res.outcome.err == nil {
 		res.outcome.err = fmt.Errorf("the handler's time of %v was up: %w", r.config.Timeout, context.DeadlineExceeded)
@@ -184,9 +186,26 @@ func (r *run) conclude(d *delivery, res result) {
 		r.settled()
 	case returned:
 		r.handBack(d)
+	case held:
+		if h := d.epoch.way.hold(d, &v); h.manner != published {
+			r.reject(d, v, h)
+			return
+		}
+		r.startMove(d, v)
 	default:
 		r.startMove(d, v)
 	}
+}
+
+// reject lets the broker see to it that d is delivered again after its wait.
+// Nothing is published: if the frame does not arrive, the broker still has d.
+func (r *run) reject(d *delivery, v verdict, h holding) {
+	if d.epoch.acks.reject(d.DeliveryTag, h.manner == requeued) {
+		r.observe(d.ctx, r.heldEvent(d, v, h.to, time.Now()))
+	} else {
+		r.lose(d, outcomeName(v))
+	}
+	r.settled()
 }
 
 // handBack puts d back into the main queue.

@@ -72,7 +72,7 @@ func TestPlanIsReadableAsJSON(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{`"error":{"name":"q.error"`, `"retry":[]`, `"rungs":[{"name":"q.retry.1s"`, `"wait":1000000000`} {
+	for _, want := range []string{`"waiting":"tiers"`, `"error":{"name":"q.error"`, `"retry":[]`, `"rungs":[{"name":"q.retry.1s"`, `"wait":1000000000`} {
 		if !strings.Contains(string(b), want) {
 			t.Errorf("%s is not in %s", want, b)
 		}
@@ -126,5 +126,34 @@ func TestCheckName(t *testing.T) {
 	}
 	if err := topology.CheckName(strings.Repeat("x", 242), []time.Duration{1193*time.Hour + 2*time.Minute + 47*time.Second + 295*time.Millisecond}); err == nil {
 		t.Error("a wait with a long name is not counted")
+	}
+}
+
+// What refers to something comes after it, and nothing is left out.
+func TestDeclarationsAreInOrder(t *testing.T) {
+	p := topology.Tiers("orders", topology.Quorum, []time.Duration{time.Minute})
+	p.Peers = []topology.Queue{{Name: "orders-retry"}}
+	p.Exchanges = []topology.Exchange{{Name: "events", Kind: "topic"}, {Name: "orders-error", Kind: "topic", AutoDelete: true}}
+	p.Bindings = []topology.Binding{{Exchange: "events", Queue: "orders", Key: "#"}, {Exchange: "orders-error", Queue: "orders.error"}}
+	var got []string
+	for _, d := range p.Declarations() {
+		switch {
+		case d.Queue != nil && d.Exchange == nil && d.Binding == nil:
+			got = append(got, "queue "+d.Queue.Name)
+		case d.Exchange != nil && d.Binding == nil:
+			got = append(got, "exchange "+d.Exchange.Name)
+		case d.Binding != nil:
+			got = append(got, d.Binding.Exchange+" to "+d.Binding.Queue)
+		}
+	}
+	want := []string{
+		"queue orders.error", "queue orders", "queue orders.retry.1m0s", "queue orders-retry",
+		"exchange events", "exchange orders-error", "events to orders", "orders-error to orders.error",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if q, ok := p.Find("orders-retry"); !ok || q.Name != "orders-retry" {
+		t.Error("a peer's queue is not found")
 	}
 }

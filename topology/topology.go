@@ -54,13 +54,15 @@ type Retry struct {
 
 // Exchange is an exchange to declare.
 type Exchange struct {
-	Name    string         `json:"name"`
-	Kind    string         `json:"type"`
-	Durable bool           `json:"durable"`
-	Args    map[string]any `json:"arguments,omitempty"`
+	Name    string `json:"name"`
+	Kind    string `json:"type"`
+	Durable bool   `json:"durable"`
+	// AutoDelete exchanges go when the last queue is unbound from them.
+	AutoDelete bool           `json:"auto_delete,omitempty"`
+	Args       map[string]any `json:"arguments,omitempty"`
 }
 
-// Binding binds the main queue to an exchange.
+// Binding binds a queue to an exchange.
 type Binding struct {
 	Exchange string         `json:"exchange"`
 	Queue    string         `json:"queue"`
@@ -68,15 +70,23 @@ type Binding struct {
 	Args     map[string]any `json:"arguments,omitempty"`
 }
 
-// Plan is everything that one consumer needs, in the order of declaring.
+// Plan is everything that one consumer needs. Declarations lists it in the order
+// of declaring.
 type Plan struct {
+	// Waiting is the way in which messages wait between attempts, such as
+	// "tiers".
+	Waiting string `json:"waiting"`
+
 	Error Queue `json:"error"`
 	Main  Queue `json:"main"`
 	// Retry holds one queue for each distinct wait of the policy, ascending.
 	Retry []Retry `json:"retry"`
 	// Rungs are the queues of which arbitrary waits are composed, ascending.
 	// Each is declared when it is first needed.
-	Rungs     []Retry    `json:"rungs"`
+	Rungs []Retry `json:"rungs"`
+	// Peers are queues that another library needs, with which the consumer
+	// shares its main queue.
+	Peers     []Queue    `json:"peers,omitempty"`
 	Exchanges []Exchange `json:"exchanges,omitempty"`
 	Bindings  []Binding  `json:"bindings,omitempty"`
 }
@@ -103,7 +113,8 @@ var rungs = []time.Duration{
 // each of the distinct waits.
 func Tiers(queue string, t Type, waits []time.Duration) Plan {
 	p := Plan{
-		Error: Queue{Name: ErrorQueue(queue), Args: map[string]any{"x-queue-type": string(t)}},
+		Waiting: "tiers",
+		Error:   Queue{Name: ErrorQueue(queue), Args: map[string]any{"x-queue-type": string(t)}},
 		Main: Queue{Name: queue, Args: map[string]any{
 			"x-queue-type":              string(t),
 			"x-dead-letter-exchange":    "",
@@ -152,11 +163,35 @@ func RetryQueue(queue string, wait time.Duration) string {
 }
 
 // Queues returns the queues to declare at start, in order: error queue, main
-// queue, retry queues. Each dead-letters only into one that is there already.
+// queue, retry queues, those of peers. Each of ours dead-letters only into one
+// that is there already.
 func (p Plan) Queues() []Queue {
 	all := []Queue{p.Error, p.Main}
 	for _, r := range p.Retry {
 		all = append(all, r.Queue)
+	}
+	return append(all, p.Peers...)
+}
+
+// Declaration is one thing to declare: one of its fields is set.
+type Declaration struct {
+	Queue    *Queue
+	Exchange *Exchange
+	Binding  *Binding
+}
+
+// Declarations returns all that is to be declared at start, in the order of
+// declaring: queues, exchanges, and then what binds them.
+func (p Plan) Declarations() []Declaration {
+	var all []Declaration
+	for _, q := range p.Queues() {
+		all = append(all, Declaration{Queue: &q})
+	}
+	for _, e := range p.Exchanges {
+		all = append(all, Declaration{Exchange: &e})
+	}
+	for _, b := range p.Bindings {
+		all = append(all, Declaration{Binding: &b})
 	}
 	return all
 }

@@ -58,6 +58,9 @@ func (s *Stage) Ack(uint64, bool) error { return nil }
 // Nack does nothing, for the same reason.
 func (s *Stage) Nack(uint64, bool, bool) error { return nil }
 
+// Reject does nothing, for the same reason.
+func (s *Stage) Reject(uint64, bool) error { return nil }
+
 // Sent returns what has been published.
 func (s *Stage) Sent() []confirm.Message {
 	s.mu.Lock()

@@ -1,0 +1,109 @@
+package consumer
+
+import (
+	"fmt"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/warren-mq/warren/internal/header"
+	"github.com/warren-mq/warren/topology"
+)
+
+// Waiting is a way in which messages wait between their attempts: which queues
+// there are, and what becomes of a message that shall be tried again.
+type Waiting int
+
+const (
+	// Tiers has one retry queue for each distinct wait of the policy. A message
+	// that shall wait is published there, confirmed, and acknowledged only then;
+	// the broker puts it back when its time is over. It works alike on every
+	// RabbitMQ from 3.10 on. The default.
+	Tiers Waiting = iota
+)
+
+// String returns the name in lower case, such as "tiers".
+func (w Waiting) String() string {
+	switch w {
+	case Tiers:
+		return "tiers"
+	default:
+		return fmt.Sprintf("Waiting(%d)", int(w))
+	}
+}
+
+// way returns what does it, or nil.
+func (w Waiting) way() way {
+	switch w {
+	case Tiers:
+		return tiers{}
+	default:
+		return nil
+	}
+}
+
+// way is all in which one Waiting differs from another. What a handler's outcome
+// means for a message is decided before, by settle; how a message is published,
+// confirmed and acknowledged is one piece for all, in move.go.
+//
+// Its methods do no I/O and change nothing but what they are given. Each way has
+// a file of its own, and embeds tiers for what it does not do otherwise.
+type way interface {
+	// plan computes what a consumer needs, or says which field of cfg the way
+	// cannot carry out, why, and what comes nearest.
+	plan(queue string, cfg *Config) (topology.Plan, error)
+	// admit refuses a broker that cannot do it, by its version, before anything
+	// is declared.
+	admit(version string) error
+
+	// read adds to d.state, which has been read from our headers, what this way
+	// keeps elsewhere, as the attempt. It returns the names of headers that it
+	// could not use.
+	read(d *delivery) (ignored []string)
+	// crashes returns how many deliveries of d have failed with the process or
+	// its connection, as far as that can be known.
+	crashes(d *delivery) int
+
+	// hold says how d is made to wait for v.wait. It may change v, if this way
+	// can hold it only in another manner.
+	hold(d *delivery, v *verdict) holding
+	// errorAddress is where d goes that is for a person.
+	errorAddress(d *delivery) address
+
+	// These add headers to d as it is published to a retry queue after an
+	// attempt, on its way from one retry queue to another, and to the error queue.
+	markRetry(d *delivery, v *verdict, h amqp.Table)
+	markHeld(d *delivery, h amqp.Table)
+	markError(d *delivery, v *verdict, f *header.Failure, h amqp.Table)
+}
+
+// means is a way with what it needs for one consumer.
+type means struct {
+	way  way
+	plan topology.Plan
+}
+
+// holding is how a message is made to wait.
+type holding struct {
+	manner
+	to string // where it waits, unless it is published
+}
+
+// manner is what is told to the broker about a message that shall wait.
+type manner int
+
+const (
+	published    manner = iota // published to the retry queue of the wait, then acknowledged
+	requeued                   // rejected, and the main queue delivers it again
+	deadLettered               // rejected, and the main queue dead-letters it to a retry queue
+)
+
+// address is where a message is published to.
+type address struct{ exchange, key string }
+
+// name is how people are told of it.
+func (a address) name() string {
+	if a.exchange != "" {
+		return a.exchange
+	}
+	return a.key
+}
