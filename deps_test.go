@@ -65,6 +65,7 @@ var arrows = map[string][]string{
 	"cmd/warren": {"connection", "monitoring", "rabbittest", "github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/term"},
 
 	// Not part of the library.
+	"internal/management":                  {},
 	"internal/rabbitmq":                    {amqp},
 	"internal/brokers":                     {"rabbittest", "internal/rabbitmq", amqp},
 	"rabbittest/conformance":               {}, // tests alone

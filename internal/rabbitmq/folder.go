@@ -25,11 +25,13 @@ type facts struct {
 	DistPort int    // for Erlang's distribution, which rabbitmqctl speaks
 	EpmdPort int
 	Version  string // of RabbitMQ, once it has served
+
+	ManagementPort int `json:",omitempty"` // for the management API, if the node has it
 }
 
 // prepare makes the folder of a node that is yet to start.
 func prepare(bin programs, o Options) (_ *Node, err error) {
-	ports, err := freePorts(3)
+	ports, err := freePorts(4)
 	if err != nil {
 		return nil, err
 	}
@@ -63,6 +65,12 @@ func prepare(bin programs, o Options) (_ *Node, err error) {
 		"rabbitmq.conf":   o.Conf + "\n",
 		"rabbitmq.env":    "", // or the system's would be read
 	}
+	managementPort := 0
+	if o.Management {
+		managementPort = ports[3]
+		files["enabled_plugins"] = "[rabbitmq_management].\n"
+		files["rabbitmq.conf"] += fmt.Sprintf("management.tcp.ip = 127.0.0.1\nmanagement.tcp.port = %d\n", managementPort)
+	}
 	if o.Advanced != "" {
 		files["advanced.config"] = o.Advanced + "\n"
 	}
@@ -85,6 +93,8 @@ func prepare(bin programs, o Options) (_ *Node, err error) {
 			Port:     ports[0],
 			DistPort: ports[1],
 			EpmdPort: ports[2],
+
+			ManagementPort: managementPort,
 		},
 	}, nil
 }

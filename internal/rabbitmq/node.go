@@ -33,6 +33,15 @@ type Node struct {
 // URL is where the node serves AMQP, as its default user.
 func (n *Node) URL() string { return "amqp://guest:guest@" + address(n.facts.Port) + "/" }
 
+// ManagementURL is where the node serves the management API, to the same user. It is empty without
+// [Options.Management].
+func (n *Node) ManagementURL() string {
+	if n.facts.ManagementPort == 0 {
+		return ""
+	}
+	return "http://" + address(n.facts.ManagementPort)
+}
+
 // Version is the version of RabbitMQ: "3.10.8".
 func (n *Node) Version() string { return n.facts.Version }
 

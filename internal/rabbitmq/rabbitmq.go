@@ -62,6 +62,10 @@ type Options struct {
 
 	// Name begins the node's name, for its log. Empty means "warren".
 	Name string
+
+	// Management makes the node serve the management API, at [Node.ManagementURL].
+	// Such a node takes some seconds longer to start.
+	Management bool
 }
 
 // Start starts a node, and returns once it serves. The caller owns it, and must call [Node.Close].
