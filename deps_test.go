@@ -44,6 +44,7 @@ var arrows = map[string][]string{
 		"connection", "codec", "monitoring", "retry", "topology",
 		"internal/confirm", "internal/execute", "internal/header", "internal/rehearsal", amqp,
 	},
+	"errorqueue":         {"connection", "monitoring", "topology", "internal/confirm", "internal/header", amqp},
 	"internal/rehearsal": {"internal/confirm", amqp},
 	"consumer/consumertest": {
 		"connection", "codec", "consumer", "monitoring",
@@ -138,7 +139,7 @@ func TestEveryPackageKnowsOnlyWhomItMay(t *testing.T) {
 }
 
 func TestTheCoreLinksTheClientLibraryAndNothingElse(t *testing.T) {
-	for _, p := range list(t, "./connection", "./consumer", "./publisher", "./retry", "./codec", "./monitoring", "./topology") {
+	for _, p := range list(t, "./connection", "./consumer", "./publisher", "./retry", "./codec", "./monitoring", "./topology", "./errorqueue") {
 		for _, path := range p.Deps {
 			if isStandard(path) || strings.HasPrefix(path, module+"/") || strings.HasPrefix(path, "vendor/") || path == amqp {
 				continue
@@ -149,7 +150,7 @@ func TestTheCoreLinksTheClientLibraryAndNothingElse(t *testing.T) {
 }
 
 func TestTheCoreLinksNoTestSupport(t *testing.T) {
-	for _, p := range list(t, "./connection", "./consumer", "./publisher") {
+	for _, p := range list(t, "./connection", "./consumer", "./publisher", "./errorqueue") {
 		if i := slices.IndexFunc(p.Deps, func(path string) bool {
 			return path == "testing" || strings.HasPrefix(path, module+"/internal/rabbitmq")
 		}); i >= 0 {

@@ -46,13 +46,19 @@ func EachWith(t *testing.T, o rabbittest.Options, test func(t *testing.T, b Brok
 	t.Helper()
 	t.Run("rabbittest", func(t *testing.T) {
 		t.Parallel()
-		synctest.Test(t, func(t *testing.T) {
-			test(t, inMemory(t, o))
-		})
+		InBubble(t, o, test)
 	})
 	t.Run("rabbitmq", func(t *testing.T) {
 		t.Parallel()
 		test(t, RabbitMQ(t))
+	})
+}
+
+// InBubble runs test on a rabbittest with these options, in a bubble.
+func InBubble(t *testing.T, o rabbittest.Options, test func(t *testing.T, b Broker)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		test(t, inMemory(t, o))
 	})
 }
 

@@ -1,0 +1,37 @@
+package errorqueue
+
+import (
+	"errors"
+	"strings"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+)
+
+var (
+	// ErrNotFound is what Get returns if no entry has that id. It may be in the
+	// queue all the same, while somebody else holds it.
+	ErrNotFound = errors.New("no entry has this id")
+
+	// ErrNoQueue says that the error queue does not exist. Consumers declare it
+	// at their first start.
+	ErrNoQueue = errors.New("the error queue does not exist")
+
+	// ErrLost says that the call ended before it was done: the channel or the
+	// connection was lost, the queue was deleted, or it took so long that the
+	// broker would have taken the entries back. What it had not acted upon is in
+	// the queue again, and nothing is lost. The error tells the reason, too.
+	ErrLost = errors.New("reading the error queue ended early")
+
+	// ErrWorn says that entries were looked at so often that the broker may
+	// soon delete them, since the queue is not one that Warren has declared and
+	// nobody knows its delivery limit. Nothing more is taken then. Give the queue
+	// a delivery limit by a policy, or declare it anew, and say so in Config.
+	ErrWorn = errors.New("entries were looked at too often for a queue whose delivery limit is not known")
+)
+
+// missing tells whether the broker says that there is no such queue. It says
+// 404 also of queues that are there and do not answer.
+func missing(err error) bool {
+	var e *amqp.Error
+	return errors.As(err, &e) && e.Code == amqp.NotFound && strings.Contains(e.Reason, "no queue '")
+}

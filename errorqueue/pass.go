@@ -1,0 +1,233 @@
+package errorqueue
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/warren-mq/warren/connection"
+)
+
+const (
+	// firstChunk is how many entries a pass takes first: whoever wants the first
+	// few should not disturb hundreds. It doubles from chunk to chunk.
+	firstChunk = 32
+	// chunkBytes is about how much a chunk may take in memory.
+	chunkBytes = 16 << 20
+	// quiet is after how long without a delivery the broker is asked whether
+	// there are more.
+	quiet = 50 * time.Millisecond
+	// patience is for how long the broker may deliver nothing although it says
+	// that entries are ready.
+	patience = 15 * time.Second
+	// longest is how long a pass may hold entries. After 30 minutes RabbitMQ, by
+	// default, takes them back and closes the channel.
+	longest = 25 * time.Minute
+)
+
+// pass goes through the queue once. It takes the entries that are ready when
+// it begins, and holds each until it is acked, or until the end gives it back.
+// It keeps their tags, not their bodies. It is for one goroutine.
+//
+// A chunk is a consumer of its own: a consumer's prefetch cannot be changed,
+// and one without a limit would bring the whole queue into memory. Once a chunk
+// is full its consumer is cancelled, and the broker goes on waiting for an
+// answer to what it has delivered.
+type pass struct {
+	queue *Queue
+	*channel
+	began time.Time
+	total int // ready at the beginning: there will be no more than these
+	seen  int
+
+	tags      []uint64 // held, ascending
+	sub       *subscription
+	exhausted bool // nothing was ready when it was asked last
+	chunk     int  // how large the next may be
+	large     int  // the largest entry so far, in bytes
+}
+
+// subscription is one chunk.
+type subscription struct {
+	tag        string
+	deliveries <-chan amqp.Delivery
+	left       int // not received yet
+	cancelled  bool
+}
+
+// held is an entry that a pass holds.
+type held struct {
+	Entry
+	tag uint64
+}
+
+// begin starts a pass. Whatever it returned must be ended.
+func (q *Queue) begin(ctx context.Context) (*pass, error) {
+	s, err := q.conn.Session(ctx, connection.Consume)
+	if err != nil {
+		return nil, err
+	}
+	ch, ready, err := q.open(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	return &pass{queue: q, channel: ch, began: time.Now(), total: ready, chunk: min(firstChunk, q.config.Chunk)}, nil
+}
+
+// next returns the next entry, or io.EOF after the last. Other errors are
+// ctx's, or wrap ErrLost; nothing follows them.
+func (p *pass) next(ctx context.Context) (*held, error) {
+	for p.seen < p.total {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		if time.Since(p.began) > longest {
+			return nil, fmt.Errorf("%w: entries cannot be held for longer than %v", ErrLost, longest)
+		}
+		if p.sub == nil {
+			if err := p.subscribe(ctx); err != nil {
+				return nil, err
+			}
+		}
+		d, err := p.receive(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if d == nil { // the chunk is done
+			p.sub = nil
+			continue
+		}
+		p.seen++
+		p.tags = append(p.tags, d.DeliveryTag)
+		h := &held{Entry: newEntry(d, p.seen), tag: d.DeliveryTag}
+		p.large = max(p.large, h.Message.size())
+		if p.sub.left--; p.sub.left == 0 {
+			if err := p.cancel(ctx); err != nil {
+				return nil, err
+			}
+		}
+		return h, nil
+	}
+	return nil, io.EOF
+}
+
+var consumerTags atomic.Int64
+
+// subscribe asks for the next chunk.
+func (p *pass) subscribe(ctx context.Context) error {
+	n := min(p.chunk, p.total-p.seen)
+	if p.large > 0 {
+		n = min(n, max(1, chunkBytes/p.large))
+	}
+	p.chunk = min(2*p.chunk, p.queue.config.Chunk)
+	host, _ := os.Hostname() // or none
+	s := &subscription{tag: fmt.Sprintf("review/%.100s/%d/%d", host, os.Getpid(), consumerTags.Add(1)), left: n}
+	err := p.ask(ctx, func(ch *amqp.Channel) (err error) {
+		if err := ch.Qos(n, 0, false); err != nil {
+			return err
+		}
+		s.deliveries, err = ch.Consume(p.queue.name, s.tag, false, false, false, false, nil)
+		return err
+	})
+	if err != nil {
+		return p.lost(ctx, err)
+	}
+	p.sub = s
+	return nil
+}
+
+// receive returns the next delivery of the chunk, and nil after the last. Entries
+// that were ready at the beginning may have gone to somebody else, so it asks
+// now and then whether there are any.
+func (p *pass) receive(ctx context.Context) (*amqp.Delivery, error) {
+	if p.sub.cancelled {
+		// More than were asked for, if some were acked meanwhile: what the broker
+		// has sent before it answers a cancel comes before that answer.
+		return p.delivered(ctx, <-p.sub.deliveries)
+	}
+	timer := time.NewTimer(quiet)
+	defer timer.Stop()
+	for began := time.Now(); ; timer.Reset(quiet) {
+		select {
+		case d := <-p.sub.deliveries:
+			return p.delivered(ctx, d)
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-timer.C:
+		}
+		q, err := p.inspect(ctx)
+		switch {
+		case err != nil:
+			return nil, err
+		case q.Messages == 0:
+			// Some may be under way, so it is the cancel that tells.
+			if err := p.cancel(ctx); err != nil {
+				return nil, err
+			}
+			p.exhausted = true
+			return p.delivered(ctx, <-p.sub.deliveries)
+		case time.Since(began) > patience:
+			return nil, fmt.Errorf("%w: %d entries are ready, but the broker delivers none: "+
+				"another consumer may be the only one that it serves", ErrLost, q.Messages)
+		}
+	}
+}
+
+// delivered looks at what came from the subscription; d is zero if that has
+// ended.
+func (p *pass) delivered(ctx context.Context, d amqp.Delivery) (*amqp.Delivery, error) {
+	switch {
+	case d.Acknowledger != nil:
+		return &d, nil
+	case p.IsClosed():
+		return nil, p.lost(ctx, amqp.ErrClosed)
+	case !p.sub.cancelled:
+		return nil, fmt.Errorf("%w: the broker cancelled the subscription: the queue is gone, or has moved", ErrLost)
+	case p.exhausted:
+		p.total = p.seen
+	}
+	return nil, nil
+}
+
+// cancel ends the chunk. What it has brought can still be received.
+func (p *pass) cancel(ctx context.Context) error {
+	if p.sub.cancelled {
+		return nil
+	}
+	if err := p.ask(ctx, func(ch *amqp.Channel) error { return ch.Cancel(p.sub.tag, false) }); err != nil {
+		return p.lost(ctx, err)
+	}
+	p.sub.cancelled = true
+	return nil
+}
+
+// ack removes an entry from the queue. That the broker has done so is known
+// when end returns nil.
+func (p *pass) ack(h *held) error {
+	i, ok := slices.BinarySearch(p.tags, h.tag)
+	if !ok {
+		return fmt.Errorf("entry %s is not held", h.ID)
+	}
+	if err := p.Ack(h.tag, false); err != nil {
+		return p.lost(context.Background(), err)
+	}
+	p.tags = slices.Delete(p.tags, i, i+1)
+	return nil
+}
+
+// lost wraps what ended the channel; it returns ctx's error if that is why.
+func (p *pass) lost(ctx context.Context, err error) error {
+	if ctx.Err() != nil && !p.IsClosed() {
+		return context.Cause(ctx)
+	}
+	if p.IsClosed() {
+		err = p.why()
+	}
+	return fmt.Errorf("%w: %w", ErrLost, err)
+}
