@@ -34,8 +34,14 @@ func (p *pass) end(ctx context.Context) error {
 			p.tags = append(p.tags, d.DeliveryTag)
 		}
 	}
-	if err := p.giveBack(ctx); err != nil {
+	certain, err := p.giveBack(ctx)
+	if err != nil {
 		return err
+	}
+	if p.acked && !certain {
+		if err := p.flush(ctx); err != nil {
+			return err
+		}
 	}
 	if err := p.ask(ctx, (*amqp.Channel).Close); err != nil {
 		return p.lost(ctx, err)
@@ -43,47 +49,72 @@ func (p *pass) end(ctx context.Context) error {
 	return nil
 }
 
-// giveBack returns all that is held, batch by batch.
-func (p *pass) giveBack(ctx context.Context) error {
+// giveBack returns all that is held, batch by batch. It is certain that the
+// broker has carried out all that was asked of it before if the last batch was
+// seen to be ready again.
+func (p *pass) giveBack(ctx context.Context) (certain bool, err error) {
 	if len(p.tags) == 0 {
-		return nil
+		return false, nil
 	}
 	q, err := p.inspect(ctx)
 	if err != nil {
-		return err
+		return false, err
 	}
 	for len(p.tags) > 0 {
 		n := min(batch, len(p.tags))
 		for _, tag := range p.tags[:n] {
 			if err := p.Nack(tag, false, true); err != nil {
-				return p.lost(ctx, err)
+				return false, p.lost(ctx, err)
 			}
 		}
 		p.tags = p.tags[n:]
-		if q, err = p.settle(ctx, q.Messages+n); err != nil {
-			return err
+		if q, certain, err = p.settle(ctx, q.Messages+n); err != nil {
+			return false, err
 		}
 	}
-	return nil
+	return certain, nil
 }
 
 // settle waits until that many messages are ready, as long as there is hope.
-func (p *pass) settle(ctx context.Context, ready int) (amqp.Queue, error) {
+func (p *pass) settle(ctx context.Context, ready int) (q amqp.Queue, seen bool, err error) {
 	began := time.Now()
 	for pause := 100 * time.Microsecond; ; pause *= 2 {
 		q, err := p.inspect(ctx)
 		if err != nil || q.Messages >= ready {
-			return q, err
+			return q, err == nil, err
 		}
 		hope := settling
 		if q.Consumers > 0 {
 			hope = contested
 		}
 		if time.Since(began) >= hope {
-			return q, nil
+			return q, false, nil
 		}
 		time.Sleep(min(pause, hope))
 	}
+}
+
+// flush waits until the broker has carried out every ack. A channel of RabbitMQ
+// that closes forgets the acks that it has gathered for a quorum queue: 2,412 of
+// 3,000 entries came back on 4.3. What it asks the queue for a client, such as
+// basic.get, is answered after the commands that it has sent before. It hears of
+// their end about then, sends what it has gathered meanwhile, and the next
+// answer comes after that; one more is for what it hears too late.
+func (p *pass) flush(ctx context.Context) error {
+	for range 3 {
+		err := p.ask(ctx, func(ch *amqp.Channel) error {
+			d, ok, err := ch.Get(p.queue.name, false)
+			if ok { // somebody has put it there meanwhile
+				p.tags = append(p.tags, d.DeliveryTag)
+			}
+			return err
+		})
+		if err != nil {
+			return p.lost(ctx, err)
+		}
+	}
+	_, err := p.giveBack(ctx)
+	return err
 }
 
 // inspect asks how many messages and consumers the queue has.

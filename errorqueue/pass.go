@@ -47,6 +47,7 @@ type pass struct {
 	seen  int
 
 	tags      []uint64 // held, ascending
+	acked     bool     // some were acked
 	sub       *subscription
 	exhausted bool // nothing was ready when it was asked last
 	chunk     int  // how large the next may be
@@ -217,6 +218,7 @@ func (p *pass) ack(h *held) error {
 	if err := p.Ack(h.tag, false); err != nil {
 		return p.lost(context.Background(), err)
 	}
+	p.acked = true
 	p.tags = slices.Delete(p.tags, i, i+1)
 	return nil
 }
