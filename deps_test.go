@@ -68,6 +68,7 @@ var arrows = map[string][]string{
 	// Not part of the library.
 	"internal/management":                  {},
 	"internal/rabbitmq":                    {amqp},
+	"internal/netproxy":                    {},
 	"internal/brokers":                     {"rabbittest", "internal/rabbitmq", amqp},
 	"rabbittest/conformance":               {}, // tests alone
 	"internal/rabbitmq/with":               {"internal/rabbitmq"},

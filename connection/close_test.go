@@ -13,6 +13,7 @@ import (
 
 	"github.com/warren-mq/warren/connection"
 	"github.com/warren-mq/warren/internal/brokers"
+	"github.com/warren-mq/warren/internal/netproxy"
 	"github.com/warren-mq/warren/monitoring"
 )
 
@@ -145,10 +146,10 @@ func TestCloseWithAContextThatHasEnded(t *testing.T) {
 // PEER-BUGS W11: a dial that succeeds while the Connection is being closed.
 func TestCloseAtAnyMomentOfADial(t *testing.T) {
 	brokers.Each(t, func(t *testing.T, b brokers.Broker) {
-		network := &network{broker: b}
-		network.slow(time.Millisecond)
+		network := netproxy.New(b.Dial)
+		slow(b, network, time.Millisecond)
 		cfg := quick()
-		cfg.Dial = network.dial
+		cfg.Dial = network.Dial
 		for i := range 60 {
 			before := brokers.Goroutines()
 			c, err := connection.New(b.URL, cfg)
@@ -162,10 +163,10 @@ func TestCloseAtAnyMomentOfADial(t *testing.T) {
 
 func TestUsedByManyWhileItIsLostAndClosed(t *testing.T) {
 	brokers.Each(t, func(t *testing.T, b brokers.Broker) {
-		network := &network{broker: b}
+		network := netproxy.New(b.Dial)
 		cfg := quick()
 		cfg.MinRedial, cfg.MaxRedial = time.Millisecond, 2*time.Millisecond
-		cfg.Dial = network.dial
+		cfg.Dial = network.Dial
 		c := connectOn(t, b, cfg)
 		ctx := soon(t)
 		stop := make(chan struct{})
@@ -190,7 +191,7 @@ func TestUsedByManyWhileItIsLostAndClosed(t *testing.T) {
 		}
 		wg.Go(func() {
 			for range 40 {
-				network.cut()
+				network.Cut()
 				time.Sleep(10 * time.Millisecond) // it is the pace, not a wait
 			}
 			close(stop)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/warren-mq/warren/connection"
 	"github.com/warren-mq/warren/internal/brokers"
+	"github.com/warren-mq/warren/internal/netproxy"
 	"github.com/warren-mq/warren/monitoring"
 )
 
@@ -83,10 +84,10 @@ func TestTheNextAddressComesAfterALoss(t *testing.T) {
 
 func TestAClosedPortIsNotDialledInALoop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		network := new(network)
+		network := netproxy.New(nil)
 		cfg := connection.Config{
 			MinRedial: 40 * time.Millisecond, MaxRedial: 80 * time.Millisecond,
-			Dial: network.dial, Monitor: monitoring.Discard{},
+			Dial: network.Dial, Monitor: monitoring.Discard{},
 		}
 		c := create(t, "amqp://"+closedPort(t)+"/", cfg)
 		err := c.Connect(after(t, time.Second))
@@ -94,7 +95,7 @@ func TestAClosedPortIsNotDialledInALoop(t *testing.T) {
 			t.Errorf("Connect says %v", err)
 		}
 		// 20 to 40 ms, and then 40 to 80 ms each.
-		if n := network.count(); n < 5 || n > 27 {
+		if n := network.Dials(); n < 5 || n > 27 {
 			t.Errorf("dialled %d times in a second", n)
 		}
 	})
@@ -108,17 +109,17 @@ func TestAHangUpIsNotDialledInALoop(t *testing.T) {
 			_ = server.Close()
 			return client, nil
 		}
-		network := &network{broker: brokers.Broker{Dial: hangUp}}
+		network := netproxy.New(hangUp)
 		cfg := connection.Config{
 			MinRedial: 40 * time.Millisecond, MaxRedial: 80 * time.Millisecond,
-			Dial: network.dial, Monitor: monitoring.Discard{},
+			Dial: network.Dial, Monitor: monitoring.Discard{},
 		}
 		c := create(t, "amqp://broker/", cfg)
 		var refused *connection.RefusedError
 		if err := c.Connect(after(t, time.Second)); !errors.Is(err, context.DeadlineExceeded) || errors.As(err, &refused) {
 			t.Errorf("Connect says %v", err)
 		}
-		if n := network.count(); n < 5 || n > 27 {
+		if n := network.Dials(); n < 5 || n > 27 {
 			t.Errorf("dialled %d times in a second", n)
 		}
 	})
@@ -223,17 +224,19 @@ func TestUnexpectedFramesDoNotHoldUpADial(t *testing.T) {
 func TestTheSocketDiesAtEveryStep(t *testing.T) {
 	brokers.Each(t, func(t *testing.T, b brokers.Broker) {
 		const bytes, step = 1500, 7
-		network := &network{broker: b}
+		network := netproxy.New(b.Dial)
 		cfg := quick()
 		cfg.MinRedial, cfg.MaxRedial = time.Millisecond, time.Millisecond
-		cfg.Dial = network.dial
+		cfg.Dial = network.Dial
 		cfg.DialTimeout = 50 * time.Millisecond
 		ended, up := 0, 0
-		for at := 1; at < bytes; at += step {
+		for at := int64(1); at < bytes; at += step {
 			if silent := at%70 == 1; silent {
-				network.at(0, at)
+				network.HoldAt(netproxy.FromBroker, at)
+				network.CutAt(netproxy.FromBroker, 0)
 			} else {
-				network.at(at, 0)
+				network.HoldAt(netproxy.FromBroker, 0)
+				network.CutAt(netproxy.FromBroker, at)
 			}
 			c, err := connection.New(b.URL, cfg)
 			must(t, err)
@@ -248,7 +251,8 @@ func TestTheSocketDiesAtEveryStep(t *testing.T) {
 		if ended == 0 || up == 0 {
 			t.Errorf("%d dials failed and %d did not: the bytes do not span a handshake", ended, up)
 		}
-		network.at(0, 0)
+		network.HoldAt(netproxy.FromBroker, 0)
+		network.CutAt(netproxy.FromBroker, 0)
 		connectOn(t, b, cfg)
 	})
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/warren-mq/warren/connection"
 	"github.com/warren-mq/warren/internal/brokers"
+	"github.com/warren-mq/warren/internal/netproxy"
 	"github.com/warren-mq/warren/internal/rabbitmq"
 	"github.com/warren-mq/warren/monitoring"
 )
@@ -175,4 +176,11 @@ func closedPort(tb testing.TB) string {
 	must(tb, err)
 	must(tb, l.Close())
 	return l.Addr().String()
+}
+
+// slow makes memory take the time that a network takes by itself.
+func slow(b brokers.Broker, n *netproxy.Network, delay time.Duration) {
+	if b.Test != nil {
+		n.Delay(netproxy.FromBroker, delay, 0)
+	}
 }

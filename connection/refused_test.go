@@ -16,6 +16,7 @@ import (
 
 	"github.com/warren-mq/warren/connection"
 	"github.com/warren-mq/warren/internal/brokers"
+	"github.com/warren-mq/warren/internal/netproxy"
 	"github.com/warren-mq/warren/internal/rabbitmq"
 	"github.com/warren-mq/warren/monitoring"
 	"github.com/warren-mq/warren/rabbittest"
@@ -104,11 +105,11 @@ func TestAForbiddenVhost(t *testing.T) {
 func testRefusedVhost(t *testing.T, b brokers.Broker, want string) {
 	t.Helper()
 	diary := newDiary()
-	network := &network{broker: b}
+	network := netproxy.New(b.Dial)
 	cfg := quick()
 	cfg.MaxRedial = time.Minute
 	cfg.Monitor = diary
-	cfg.Dial = network.dial
+	cfg.Dial = network.Dial
 	c := createOn(t, b, cfg)
 	var refused *connection.RefusedError
 	var reason *amqp.Error
@@ -137,7 +138,7 @@ func testRefusedVhost(t *testing.T, b brokers.Broker, want string) {
 	if err := c.Health(); !errors.Is(err, connection.ErrNotConnected) || !errors.As(err, &refused) {
 		t.Errorf("Health says %v", err)
 	}
-	if n := network.count(); n != 1 {
+	if n := network.Dials(); n != 1 {
 		t.Errorf("dialled %d times", n)
 	}
 	within(t, 5*time.Second, "Close", func() { must(t, c.Close(t.Context())) })

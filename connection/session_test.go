@@ -12,6 +12,7 @@ import (
 
 	"github.com/warren-mq/warren/connection"
 	"github.com/warren-mq/warren/internal/brokers"
+	"github.com/warren-mq/warren/internal/netproxy"
 	"github.com/warren-mq/warren/monitoring"
 )
 
@@ -38,14 +39,14 @@ func TestASessionSaysWhatItIs(t *testing.T) {
 func TestConnectionsAreDialledWhenNeeded(t *testing.T) {
 	brokers.Each(t, func(t *testing.T, b brokers.Broker) {
 		diary := newDiary()
-		network := &network{broker: b}
-		network.slow(time.Millisecond)
+		network := netproxy.New(b.Dial)
+		slow(b, network, time.Millisecond)
 		cfg := quick()
 		cfg.Monitor = diary
-		cfg.Dial = network.dial
+		cfg.Dial = network.Dial
 		c := createOn(t, b, cfg)
 		must(t, c.Health()) // nobody needs it
-		if network.count() != 0 {
+		if network.Dials() != 0 {
 			t.Error("New has dialled")
 		}
 		for range 3 {
@@ -88,9 +89,9 @@ func TestConnectionsAreDialledWhenNeeded(t *testing.T) {
 
 func TestManyWaitForOneConnection(t *testing.T) {
 	brokers.Each(t, func(t *testing.T, b brokers.Broker) {
-		network := &network{broker: b}
+		network := netproxy.New(b.Dial)
 		cfg := quick()
-		cfg.Dial = network.dial
+		cfg.Dial = network.Dial
 		c := createOn(t, b, cfg)
 		var wg sync.WaitGroup
 		for range 50 {
@@ -104,7 +105,7 @@ func TestManyWaitForOneConnection(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		if n := network.count(); n != 1 {
+		if n := network.Dials(); n != 1 {
 			t.Errorf("dialled %d times", n)
 		}
 	})
@@ -113,13 +114,13 @@ func TestManyWaitForOneConnection(t *testing.T) {
 func TestALossIsToldAndMended(t *testing.T) {
 	brokers.Each(t, func(t *testing.T, b brokers.Broker) {
 		diary := newDiary()
-		network := &network{broker: b}
+		network := netproxy.New(b.Dial)
 		cfg := quick()
 		cfg.Monitor = diary
-		cfg.Dial = network.dial
+		cfg.Dial = network.Dial
 		c := connectOn(t, b, cfg)
 		s := session(t, c, connection.Publish)
-		network.cut()
+		network.Cut()
 		<-s.Done()
 		var reason *amqp.Error
 		if err := s.Err(); !errors.As(err, &reason) || errors.Is(err, connection.ErrClosed) {
@@ -144,17 +145,17 @@ func TestALossIsToldAndMended(t *testing.T) {
 
 func TestHealthWhileThereIsNoConnection(t *testing.T) {
 	brokers.Each(t, func(t *testing.T, b brokers.Broker) {
-		network := &network{broker: b}
+		network := netproxy.New(b.Dial)
 		cfg := quick()
-		cfg.Dial = network.dial
+		cfg.Dial = network.Dial
 		c := connectOn(t, b, cfg)
-		network.at(1, 0)
-		network.cut()
+		network.CutAt(netproxy.FromBroker, 1)
+		network.Cut()
 		until(t, "Health to notice", func() bool { return c.Health() != nil })
 		if err := c.Health(); !errors.Is(err, connection.ErrNotConnected) {
 			t.Errorf("Health says %v", err)
 		}
-		network.at(0, 0)
+		network.CutAt(netproxy.FromBroker, 0)
 		until(t, "Health to recover", func() bool { return c.Health() == nil })
 		must(t, c.Close(t.Context()))
 		if err := c.Health(); !errors.Is(err, connection.ErrClosed) {
@@ -167,11 +168,11 @@ func TestHealthWhileThereIsNoConnection(t *testing.T) {
 func TestAHundredReconnectsLeaveNothingBehind(t *testing.T) {
 	brokers.Each(t, func(t *testing.T, b brokers.Broker) {
 		diary := newDiary()
-		network := &network{broker: b}
+		network := netproxy.New(b.Dial)
 		cfg := quick()
 		cfg.MinRedial, cfg.MaxRedial = time.Millisecond, time.Millisecond
 		cfg.Monitor = diary
-		cfg.Dial = network.dial
+		cfg.Dial = network.Dial
 		c := createOn(t, b, cfg)
 		turn := func() {
 			for _, p := range []connection.Purpose{connection.Consume, connection.Publish} {
@@ -180,7 +181,7 @@ func TestAHundredReconnectsLeaveNothingBehind(t *testing.T) {
 				}
 			}
 			dead := [2]*connection.Session{session(t, c, connection.Consume), session(t, c, connection.Publish)}
-			network.cut()
+			network.Cut()
 			for _, s := range dead {
 				<-s.Done()
 			}
@@ -283,19 +284,19 @@ func TestDo(t *testing.T) {
 
 func TestABrokerThatDoesNotAnswerIsGivenUp(t *testing.T) {
 	brokers.Each(t, func(t *testing.T, b brokers.Broker) {
-		network := &network{broker: b}
+		network := netproxy.New(b.Dial)
 		cfg := quick()
-		cfg.Dial = network.dial
+		cfg.Dial = network.Dial
 		c := createOn(t, b, cfg)
 		c.SetCallTimeout(200 * time.Millisecond)
 		s := session(t, c, connection.Consume)
-		network.hold()
+		network.Hold(netproxy.FromBroker)
 		_, err := s.Channel(soon(t))
 		if err == nil || !strings.Contains(err.Error(), "the broker does not answer within 200ms") {
 			t.Errorf("Channel says %v", err)
 		}
 		<-s.Done()
-		network.release()
+		network.Release()
 		session(t, c, connection.Consume)
 	})
 }
@@ -304,19 +305,19 @@ func TestABrokerThatDoesNotAnswerIsGivenUp(t *testing.T) {
 // left behind is closed.
 func TestAnAbandonedChannelIsClosed(t *testing.T) {
 	brokers.Each(t, func(t *testing.T, b brokers.Broker) {
-		network := &network{broker: b}
+		network := netproxy.New(b.Dial)
 		cfg := quick()
-		cfg.Dial = network.dial
+		cfg.Dial = network.Dial
 		c := connectOn(t, b.With("channel_max=2"), cfg)
 		s := session(t, c, connection.Publish)
 		for i := range 10 { // 2 of them can be open
-			network.hold()
+			network.Hold(netproxy.FromBroker)
 			within(t, 2*time.Second, "Channel", func() {
 				if _, err := s.Channel(after(t, 10*time.Millisecond)); !errors.Is(err, context.DeadlineExceeded) {
 					t.Errorf("%d: Channel says %v", i, err)
 				}
 			})
-			network.release()
+			network.Release()
 			until(t, "a channel to be free", func() bool {
 				ch, err := s.Channel(soon(t))
 				if err == nil {
@@ -334,10 +335,10 @@ func TestAnAbandonedChannelIsClosed(t *testing.T) {
 // The same where the context ends in the very moment of the answer.
 func TestAChannelIsEitherGivenOrClosed(t *testing.T) {
 	brokers.Each(t, func(t *testing.T, b brokers.Broker) {
-		network := &network{broker: b}
-		network.slow(200 * time.Microsecond)
+		network := netproxy.New(b.Dial)
+		slow(b, network, 200*time.Microsecond)
 		cfg := quick()
-		cfg.Dial = network.dial
+		cfg.Dial = network.Dial
 		c := connectOn(t, b.With("channel_max=20"), cfg)
 		s := session(t, c, connection.Publish)
 		given := 0

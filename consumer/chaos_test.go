@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/warren-mq/warren/consumer"
+	"github.com/warren-mq/warren/internal/netproxy"
 	"github.com/warren-mq/warren/monitoring"
 	"github.com/warren-mq/warren/retry"
 )
@@ -22,7 +23,7 @@ var (
 // checks what must hold whatever happens: nothing is lost, never too many handlers run, everything returns in time.
 func TestChaos(t *testing.T) {
 	t.Parallel()
-	onBothOver(t, func(t *testing.T, k *kit, w *wires) {
+	onBothOver(t, func(t *testing.T, k *kit, n *netproxy.Network) {
 		const most = 6
 		seed := *chaosSeed
 		if seed == 0 {
@@ -74,16 +75,16 @@ func TestChaos(t *testing.T) {
 				}},
 				{"resume", func() { _ = r.Resume(ctx(100 * time.Millisecond)) }},
 				{"workers", func() { must(t, r.SetWorkers(1+dice.IntN(most))) }},
-				{"cut", func() { w.cut() }},
+				{"cut", func() { n.Cut() }},
 				{"unplug", func() {
-					w.unplug()
+					n.Unplug()
 					nap(t.Context(), 50*time.Millisecond)
-					w.plug()
+					n.Plug()
 				}},
 				{"hold", func() {
-					w.hold()
+					n.Hold(netproxy.FromBroker)
 					nap(t.Context(), 200*time.Millisecond)
-					w.release()
+					n.Release()
 				}},
 				{"stop", func() {
 					within(t, "Stop", 5*time.Second, func() {

@@ -4,9 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,179 +13,39 @@ import (
 	"github.com/warren-mq/warren/connection"
 	"github.com/warren-mq/warren/consumer"
 	"github.com/warren-mq/warren/internal/brokers"
+	"github.com/warren-mq/warren/internal/netproxy"
 	"github.com/warren-mq/warren/internal/rabbitmq"
 	"github.com/warren-mq/warren/monitoring"
 )
 
-// wires are the network connections that a kit's connection opens. Tests cut and hold them.
-type wires struct {
-	broker brokers.Broker
-	// dialled, if set, gets each new one; before it is used.
-	dialled func(*wire)
-
-	mu    sync.Mutex
-	live  map[*wire]struct{}
-	held  chan struct{} // not nil while nothing that arrives is passed on; then closed
-	down  bool          // no dial succeeds
-	dials int
-}
-
-// wire is one of them.
-type wire struct {
-	net.Conn
-	all      *wires
-	received atomic.Int64 // bytes
-	sent     atomic.Int64
-	cutAt    atomic.Int64 // cut when so many bytes were received, or sent if negative; 0: never
-}
-
-func newWires(b brokers.Broker) *wires { return &wires{broker: b, live: map[*wire]struct{}{}} }
-
-func (w *wires) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	w.mu.Lock()
-	w.dials++
-	down := w.down
-	w.mu.Unlock()
-	if down {
-		return nil, fmt.Errorf("dial %s: the test has unplugged it", address)
-	}
-	conn, err := w.broker.Dial(ctx, network, address)
-	if err != nil {
-		return nil, err
-	}
-	one := &wire{Conn: conn, all: w}
-	if w.dialled != nil {
-		w.dialled(one)
-	}
-	w.mu.Lock()
-	w.live[one] = struct{}{}
-	w.mu.Unlock()
-	return one, nil
-}
-
-// cut resets every connection, as a broken cable would, and returns how many there were.
-func (w *wires) cut() int {
-	w.mu.Lock()
-	live := w.live
-	w.live = map[*wire]struct{}{}
-	w.mu.Unlock()
-	for one := range live {
-		one.cut()
-	}
-	return len(live)
-}
-
-// unplug cuts, and lets no dial succeed until plug.
-func (w *wires) unplug() {
-	w.mu.Lock()
-	w.down = true
-	w.mu.Unlock()
-	w.cut()
-}
-
-func (w *wires) plug() {
-	w.mu.Lock()
-	w.down = false
-	w.mu.Unlock()
-}
-
-// hold keeps back what the broker says, until release: it does not answer.
-func (w *wires) hold() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.held = make(chan struct{})
-}
-
-func (w *wires) release() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.held != nil {
-		close(w.held)
-		w.held = nil
-	}
-}
-
-// sent returns how many bytes the living ones have sent.
-func (w *wires) sent() (n int64) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for one := range w.live {
-		n += one.sent.Load()
-	}
-	return n
-}
-
-func (w *wire) cut() {
-	if tcp, ok := w.Conn.(*net.TCPConn); ok {
-		_ = tcp.SetLinger(0)
-	}
-	_ = w.Conn.Close()
-}
-
-func (w *wire) Read(b []byte) (int, error) {
-	n, err := w.Conn.Read(b)
-	w.all.mu.Lock()
-	held := w.all.held
-	w.all.mu.Unlock()
-	if held != nil && err == nil {
-		<-held
-	}
-	if at := w.cutAt.Load(); at > 0 && w.received.Load()+int64(n) >= at {
-		n = max(0, int(at-w.received.Load()))
-		w.cut()
-	}
-	w.received.Add(int64(n))
-	return n, err
-}
-
-func (w *wire) Write(b []byte) (int, error) {
-	if at := -w.cutAt.Load(); at > 0 && w.sent.Load()+int64(len(b)) >= at {
-		b = b[:max(0, int(at-w.sent.Load()))]
-		n, _ := w.Conn.Write(b)
-		w.sent.Add(int64(n))
-		w.cut()
-		return n, net.ErrClosed
-	}
-	n, err := w.Conn.Write(b)
-	w.sent.Add(int64(n))
-	return n, err
-}
-
-func (w *wire) Close() error {
-	w.all.mu.Lock()
-	delete(w.all.live, w)
-	w.all.mu.Unlock()
-	return w.Conn.Close()
-}
-
-// onBothOver is onBoth over wires.
-func onBothOver(t *testing.T, test func(t *testing.T, k *kit, w *wires)) {
+// onBothOver is onBoth over a network that the test can spoil.
+func onBothOver(t *testing.T, test func(t *testing.T, k *kit, n *netproxy.Network)) {
 	t.Helper()
 	brokers.Each(t, func(t *testing.T, b brokers.Broker) {
 		t.Helper()
-		w := newWires(b)
-		test(t, newKitOver(t, w), w)
+		n := netproxy.New(b.Dial)
+		test(t, newKitOver(t, b, n), n)
 	})
 }
 
-// newKitOver is newKit over wires. It does not connect yet.
-func newKitOver(tb testing.TB, w *wires) *kit {
+// newKitOver is newKit over a network. It does not connect yet.
+func newKitOver(tb testing.TB, b brokers.Broker, n *netproxy.Network) *kit {
 	tb.Helper()
-	k := &kit{TB: tb, broker: w.broker, queue: rabbitmq.Name(tb, "c"), events: newEvents()}
-	k.conn = openOver(tb, w, k.events)
+	k := &kit{TB: tb, broker: b, queue: rabbitmq.Name(tb, "c"), events: newEvents()}
+	k.conn = openOver(tb, b, n, k.events)
 	return k
 }
 
-// openOver connects over wires, and dials again soon, until the test ends.
-func openOver(tb testing.TB, w *wires, e *events) *connection.Connection {
+// openOver connects over a network, and dials again soon, until the test ends.
+func openOver(tb testing.TB, b brokers.Broker, n *netproxy.Network, e *events) *connection.Connection {
 	tb.Helper()
-	conn, err := connection.New(w.broker.URL, connection.Config{
-		Name: "consumer-life", Monitor: e, Dial: w.dial, Heartbeat: 2 * time.Second,
+	conn, err := connection.New(b.URL, connection.Config{
+		Name: "consumer-life", Monitor: e, Dial: n.Dial, Heartbeat: 2 * time.Second,
 		MinRedial: 5 * time.Millisecond, MaxRedial: 50 * time.Millisecond,
 	})
 	must(tb, err)
 	tb.Cleanup(func() {
-		w.release()
+		n.Release()
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
 		_ = conn.Close(ctx) // some tests leave it cut
@@ -380,13 +238,6 @@ func nap(ctx context.Context, d time.Duration) {
 	case <-time.After(rand.N(d)):
 	case <-ctx.Done():
 	}
-}
-
-// count returns how often someone has dialled.
-func (w *wires) count() int {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.dials
 }
 
 // eventuallyWithin is eventually for what takes long.

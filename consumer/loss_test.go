@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/warren-mq/warren/consumer"
+	"github.com/warren-mq/warren/internal/netproxy"
 	"github.com/warren-mq/warren/monitoring"
 	"github.com/warren-mq/warren/retry"
 	"github.com/warren-mq/warren/topology"
@@ -17,13 +19,13 @@ import (
 // touch it.
 func TestStaleAck(t *testing.T) {
 	t.Parallel()
-	onBothOver(t, func(t *testing.T, k *kit, w *wires) {
+	onBothOver(t, func(t *testing.T, k *kit, n *netproxy.Network) {
 		b := newBlocker()
 		b.deaf = true
 		r := run(k, b.handle, consumer.Config{Workers: 2})
 		k.publish(text("a", "x"))
 		receive(t, "the handler", b.began)
-		w.cut()
+		n.Cut()
 		receive(t, "the message again", b.began) // as the first delivery of its channel, too
 		b.word <- consumer.Ack()                 // one of the two; the other one waits
 		if rand.N(2) == 0 {
@@ -55,7 +57,7 @@ func TestStaleAck(t *testing.T) {
 // Handlers that run when the connection is lost learn of it, and keep their workers until they return.
 func TestConnectionLossKeepsWorkers(t *testing.T) {
 	t.Parallel()
-	onBothOver(t, func(t *testing.T, k *kit, w *wires) {
+	onBothOver(t, func(t *testing.T, k *kit, n *netproxy.Network) {
 		b := newBlocker()
 		r := run(k, b.handle, consumer.Config{Workers: 3})
 		k.publish(texts(9)...)
@@ -64,7 +66,7 @@ func TestConnectionLossKeepsWorkers(t *testing.T) {
 		}
 		for range 3 {
 			ready := r.Ready()
-			w.cut()
+			n.Cut()
 			eventually(t, "another Ready", func() bool { return r.Ready() != ready })
 			k.waitReady(r)
 		}
@@ -123,7 +125,7 @@ func unsteady(l *ledger) consumer.Handler[[]byte] {
 // PEER-BUGS (16): a hundred reconnects under load. Nothing is lost, and TestMain finds no goroutine left.
 func TestHundredReconnects(t *testing.T) {
 	t.Parallel()
-	onBothOver(t, func(t *testing.T, k *kit, w *wires) {
+	onBothOver(t, func(t *testing.T, k *kit, n *netproxy.Network) {
 		const workers, messages, cuts = 5, 3000, 100
 		l := newLedger()
 		r := run(k, unsteady(l), consumer.Config{Workers: workers, Prefetch: 20, Retry: retry.Fixed(5, 300*time.Millisecond)})
@@ -133,7 +135,7 @@ func TestHundredReconnects(t *testing.T) {
 			k.waitReady(r)
 			ready := r.Ready()
 			nap(t.Context(), 60*time.Millisecond)
-			if w.cut() > 0 {
+			if n.Cut() > 0 {
 				eventually(t, "another Ready", func() bool { return r.Ready() != ready })
 			}
 		}
@@ -151,18 +153,16 @@ func TestHundredReconnects(t *testing.T) {
 // PEER-BUGS (3): the connection is cut at every step of the protocol, after so many bytes received, or sent.
 func TestCutAtEveryStep(t *testing.T) {
 	t.Parallel()
-	onBothOver(t, func(t *testing.T, k *kit, w *wires) {
+	onBothOver(t, func(t *testing.T, k *kit, n *netproxy.Network) {
 		const stride, until = 97, 3000
-		at := 0
-		w.dialled = func(one *wire) {
-			w.mu.Lock()
-			defer w.mu.Unlock()
-			switch at++; {
+		var dials atomic.Int64
+		n.Dialled = func(one *netproxy.Conn) {
+			switch at := dials.Add(1); {
 			case at*stride/2 > until:
 			case at%2 == 0:
-				one.cutAt.Store(int64(at * stride / 2))
+				one.CutAt(netproxy.FromBroker, at*stride/2)
 			default:
-				one.cutAt.Store(-int64(at * stride / 2))
+				one.CutAt(netproxy.ToBroker, at*stride/2)
 			}
 		}
 		l := newLedger()
@@ -174,10 +174,7 @@ func TestCutAtEveryStep(t *testing.T) {
 		r := start(k, c)
 		messages := 0
 		for ; ; messages += 10 { // until all the cuts are over
-			w.mu.Lock()
-			over := at*stride/2 > until
-			w.mu.Unlock()
-			if over {
+			if dials.Load()*stride/2 > until {
 				break
 			}
 			list := texts(messages + 10)
@@ -192,8 +189,8 @@ func TestCutAtEveryStep(t *testing.T) {
 // The broker cannot be reached when Run begins; Run waits.
 func TestUnreachableAtStart(t *testing.T) {
 	t.Parallel()
-	onBothOver(t, func(t *testing.T, k *kit, w *wires) {
-		w.unplug()
+	onBothOver(t, func(t *testing.T, k *kit, n *netproxy.Network) {
+		n.Unplug()
 		b := newBlocker()
 		b.say(1, consumer.Ack())
 		c := newConsumer(k, b.handle, consumer.Config{})
@@ -205,7 +202,7 @@ func TestUnreachableAtStart(t *testing.T) {
 			err := r.Health()
 			return errors.Is(err, consumer.ErrNotReady) && len(of[monitoring.DialFailed](k.events)) > 0
 		})
-		w.plug()
+		n.Plug()
 		k.waitReady(r)
 		must(t, r.Health())
 		k.publish(text("a", "x"))
@@ -221,7 +218,7 @@ func TestUnreachableAtStart(t *testing.T) {
 // But this process has survived them all.
 func TestLossesAreNoCrashes(t *testing.T) {
 	t.Parallel()
-	onBothOver(t, func(t *testing.T, k *kit, w *wires) {
+	onBothOver(t, func(t *testing.T, k *kit, n *netproxy.Network) {
 		const cuts = 13
 		attempts := make(chan int, 100)
 		r := run(k, func(ctx context.Context, m consumer.Message[[]byte]) consumer.Outcome {
@@ -238,7 +235,7 @@ func TestLossesAreNoCrashes(t *testing.T) {
 			if n := receive(t, "the handler", attempts); n != 1 {
 				t.Errorf("it is attempt %d", n)
 			}
-			w.cut()
+			n.Cut()
 			eventually(t, "another Ready", func() bool { return r.Ready() != ready })
 		}
 		eventually(t, "its end", func() bool { return len(of[monitoring.Acked](k.events)) == 1 })

@@ -9,6 +9,7 @@ import (
 
 	"github.com/warren-mq/warren/consumer"
 	"github.com/warren-mq/warren/internal/brokers"
+	"github.com/warren-mq/warren/internal/netproxy"
 	"github.com/warren-mq/warren/monitoring"
 	"github.com/warren-mq/warren/rabbittest"
 	"github.com/warren-mq/warren/retry"
@@ -44,7 +45,7 @@ func TestBrokerFaults(t *testing.T) {
 // newNodeKit connects to a node that may go away: what cannot be cleaned up goes with it.
 func newNodeKit(t *testing.T, node *brokers.Node) *kit {
 	t.Helper()
-	return newKitOver(t, newWires(node.Broker))
+	return newKitOver(t, node.Broker, netproxy.New(node.Dial))
 }
 
 // testFaultUnderLoad lets a fault happen while messages are handled, retried and moved.

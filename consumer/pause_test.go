@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/warren-mq/warren/consumer"
+	"github.com/warren-mq/warren/internal/netproxy"
 	"github.com/warren-mq/warren/monitoring"
 	"github.com/warren-mq/warren/retry"
 )
@@ -15,25 +16,25 @@ import (
 // What Pause promised for the first time does not hold any more after Resume.
 func TestPauseAfterResumeWaitsAnew(t *testing.T) {
 	t.Parallel()
-	onBothOver(t, func(t *testing.T, k *kit, w *wires) {
+	onBothOver(t, func(t *testing.T, k *kit, n *netproxy.Network) {
 		b := newBlocker()
 		b.say(100, consumer.Ack())
 		r := run(k, b.handle, consumer.Config{})
 		must(t, r.Pause(t.Context()))
 		k.publish(texts(10)...)
 
-		w.hold() // so that the consumer is caught between the two
-		before := w.sent()
+		n.Hold(netproxy.FromBroker) // so that the consumer is caught between the two
+		before := n.Passed(netproxy.ToBroker)
 		resumed := make(chan error, 1)
 		go func() { resumed <- r.Resume(t.Context()) }()
-		eventually(t, "a question to the broker", func() bool { return w.sent() > before })
+		eventually(t, "a question to the broker", func() bool { return n.Passed(netproxy.ToBroker) > before })
 		paused := make(chan error, 1)
 		go func() { paused <- r.Pause(t.Context()) }()
 		if err := <-resumed; !errors.Is(err, consumer.ErrPaused) {
 			t.Errorf("Resume: %v", err)
 		}
 		never(t, "paused, but subscribing", 200*time.Millisecond, func() bool { return len(paused) > 0 })
-		w.release()
+		n.Release()
 		must(t, receive(t, "Pause", paused))
 		_, _, total := b.count()
 		never(t, "a message while paused", 500*time.Millisecond, func() bool {
@@ -138,8 +139,8 @@ func TestResumeWhileBusy(t *testing.T) {
 // Before Run, Pause makes it start paused; while disconnected, it interrupts connecting.
 func TestPauseWithoutConnection(t *testing.T) {
 	t.Parallel()
-	onBothOver(t, func(t *testing.T, k *kit, w *wires) {
-		w.unplug()
+	onBothOver(t, func(t *testing.T, k *kit, n *netproxy.Network) {
+		n.Unplug()
 		b := newBlocker()
 		b.say(100, consumer.Ack())
 		c := newConsumer(k, b.handle, consumer.Config{})
@@ -147,7 +148,7 @@ func TestPauseWithoutConnection(t *testing.T) {
 		r := start(k, c)
 		eventually(t, "paused", func() bool { return errors.Is(r.Health(), consumer.ErrPaused) })
 		must(t, r.Pause(t.Context()))
-		if w.count() != 0 {
+		if n.Dials() != 0 {
 			t.Error("dialled while paused")
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
@@ -156,7 +157,7 @@ func TestPauseWithoutConnection(t *testing.T) {
 			t.Errorf("without a broker Resume returned %v", err)
 		}
 		within(t, "Pause", time.Second, func() { must(t, r.Pause(t.Context())) })
-		w.plug()
+		n.Plug()
 		must(t, r.Resume(t.Context()))
 		k.publish(text("a", "x"))
 		eventually(t, "the end of a", func() bool { return k.events.endings("a") == "Acked 1" })
@@ -168,13 +169,13 @@ func TestPauseWithoutConnection(t *testing.T) {
 
 		// Cut while paused: still paused, and nothing is dialled for it.
 		must(t, r.Pause(t.Context()))
-		w.unplug()
+		n.Unplug()
 		eventually(t, "the loss", func() bool { return k.conn.Health() != nil })
 		must(t, r.Pause(t.Context()))
 		if err := r.Health(); !errors.Is(err, consumer.ErrPaused) {
 			t.Errorf("Health is %v", err)
 		}
-		w.plug()
+		n.Plug()
 		must(t, r.Resume(t.Context()))
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/warren-mq/warren/consumer"
+	"github.com/warren-mq/warren/internal/netproxy"
 	"github.com/warren-mq/warren/monitoring"
 	"github.com/warren-mq/warren/retry"
 )
@@ -75,10 +76,10 @@ func TestOtherWorkersAreTold(t *testing.T) {
 // That a consumer is resumed is told also if it cannot subscribe, and that it pauses again, too.
 func TestResumedWithoutABroker(t *testing.T) {
 	t.Parallel()
-	onBothOver(t, func(t *testing.T, k *kit, w *wires) {
+	onBothOver(t, func(t *testing.T, k *kit, n *netproxy.Network) {
 		r := run(k, newBlocker().handle, consumer.Config{})
 		must(t, r.Pause(t.Context()))
-		w.unplug()
+		n.Unplug()
 		eventually(t, "the loss", func() bool { return k.conn.Health() != nil })
 		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 		defer cancel()
@@ -90,7 +91,7 @@ func TestResumedWithoutABroker(t *testing.T) {
 		if n := len(waitFor[monitoring.ConsumerPaused](k, 2)); n != 2 {
 			t.Errorf("told %d times that it pauses", n)
 		}
-		w.plug()
+		n.Plug()
 	})
 }
 

@@ -7,24 +7,25 @@ import (
 	"time"
 
 	"github.com/warren-mq/warren/consumer"
+	"github.com/warren-mq/warren/internal/netproxy"
 	"github.com/warren-mq/warren/monitoring"
 )
 
 // Whoever stops a consumer while it asks the broker for another subscription must not take its handlers' time away.
 func TestStopWhileSubscribing(t *testing.T) {
 	t.Parallel()
-	onBothOver(t, func(t *testing.T, k *kit, w *wires) {
+	onBothOver(t, func(t *testing.T, k *kit, n *netproxy.Network) {
 		b := newBlocker()
 		r := run(k, b.handle, consumer.Config{Workers: 1})
 		k.publish(text("a", "x"))
 		receive(t, "the handler", b.began)
-		w.hold()
-		before := w.sent()
+		n.Hold(netproxy.FromBroker)
+		before := n.Passed(netproxy.ToBroker)
 		must(t, r.SetWorkers(3))
-		eventually(t, "a question to the broker", func() bool { return w.sent() > before })
+		eventually(t, "a question to the broker", func() bool { return n.Passed(netproxy.ToBroker) > before })
 		r.cancel()
 		never(t, "the handler's context ended", 300*time.Millisecond, func() bool { return len(b.ended) > 0 })
-		w.release()
+		n.Release()
 		never(t, "the handler's context ended", 300*time.Millisecond, func() bool { return len(b.ended) > 0 })
 		b.say(1, consumer.Ack())
 		must(t, r.wait())
@@ -66,7 +67,7 @@ func TestStopHastensStopping(t *testing.T) {
 // PEER-BUGS (9): stopping is bounded also while the broker does not answer.
 func TestStopWhileTheBrokerIsSilent(t *testing.T) {
 	t.Parallel()
-	onBothOver(t, func(t *testing.T, k *kit, w *wires) {
+	onBothOver(t, func(t *testing.T, k *kit, n *netproxy.Network) {
 		b := newBlocker()
 		r := run(k, b.handle, consumer.Config{Workers: 1})
 		k.publish(texts(5)...)
@@ -75,7 +76,7 @@ func TestStopWhileTheBrokerIsSilent(t *testing.T) {
 		waitFor[monitoring.Retried](k, 1)
 		receive(t, "the next handler", b.began)
 
-		w.hold()
+		n.Hold(netproxy.FromBroker)
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 		defer cancel()
 		go func() {
@@ -83,19 +84,19 @@ func TestStopWhileTheBrokerIsSilent(t *testing.T) {
 			b.say(1, consumer.Ack())
 		}()
 		within(t, "Stop", 4*time.Second, func() { _ = r.Stop(ctx) })
-		w.release()
+		n.Release()
 	})
 }
 
 func TestStopWhileConnecting(t *testing.T) {
 	t.Parallel()
-	onBothOver(t, func(t *testing.T, k *kit, w *wires) {
-		w.hold()
+	onBothOver(t, func(t *testing.T, k *kit, n *netproxy.Network) {
+		n.Hold(netproxy.FromBroker)
 		c := newConsumer(k, newBlocker().handle, consumer.Config{})
 		r := start(t, c)
-		eventually(t, "a dial", func() bool { return w.sent() > 0 })
+		eventually(t, "a dial", func() bool { return n.Passed(netproxy.ToBroker) > 0 })
 		within(t, "Stop", time.Second, func() { must(t, r.stop()) })
-		w.release()
+		n.Release()
 		eventually(t, "the connection", func() bool { return k.conn.Health() == nil })
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/warren-mq/warren/connection"
+	"github.com/warren-mq/warren/internal/netproxy"
 	"github.com/warren-mq/warren/monitoring"
 	"github.com/warren-mq/warren/publisher"
 )
@@ -65,14 +66,14 @@ func TestAllGivesEveryBodyItsResultInOrder(t *testing.T) {
 func TestAllHasAtMostAWindowInFlight(t *testing.T) {
 	onBoth(t, func(t on) {
 		queue := newQueue(t)
-		net := newNetwork(t)
+		net := netproxy.New(brokerOf(t).Dial)
 		cfg := quiet()
-		cfg.Dial = net.dial
+		cfg.Dial = net.Dial
 		const window = 7
 		p := newPublisher(t, open(t, cfg), publisher.Config{Window: window})
 		must(t, p.Publish(t.Context(), queue, 0))
-		net.hold()
-		defer net.release()
+		net.Hold(netproxy.FromBroker)
+		defer net.Release()
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
@@ -87,7 +88,7 @@ func TestAllHasAtMostAWindowInFlight(t *testing.T) {
 		if n := length(t, queue) - 1; n != window {
 			t.Errorf("%d messages are in flight, want %d", n, window)
 		}
-		net.release()
+		net.Release()
 		<-done
 		take(t, queue, 1+100)
 	})
@@ -178,16 +179,16 @@ func TestAllGoesOnAfterABodyThatFails(t *testing.T) {
 func TestAllSendsAgainWhileTheSequencePauses(t *testing.T) {
 	onBoth(t, func(t on) {
 		queue := newQueue(t)
-		net := newNetwork(t)
+		net := netproxy.New(brokerOf(t).Dial)
 		var events diary
 		p := newPublisher(t, open(t, connection.Config{
-			Dial: net.dial, Monitor: &events, MinRedial: 5 * time.Millisecond,
+			Dial: net.Dial, Monitor: &events, MinRedial: 5 * time.Millisecond,
 		}), publisher.Config{Timeout: 10 * time.Second})
 		must(t, p.Publish(t.Context(), queue, "x"))
 		bodies := source{n: 51, on: func(i int) {
 			switch i {
 			case 25:
-				net.cut()
+				net.Cut()
 			case 50:
 				must(t, p.Flush(t.Context())) // does not return before each has its result
 			}

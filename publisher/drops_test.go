@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/warren-mq/warren/connection"
+	"github.com/warren-mq/warren/internal/netproxy"
 	"github.com/warren-mq/warren/internal/rabbitmq"
 	"github.com/warren-mq/warren/monitoring"
 	"github.com/warren-mq/warren/publisher"
@@ -20,16 +21,16 @@ import (
 // few times.
 func shaky(tb testing.TB, every, times int) (*connection.Connection, *diary) {
 	tb.Helper()
-	net := newNetwork(tb)
+	net := netproxy.New(brokerOf(tb).Dial)
 	events := &diary{}
 	n := 0
 	events.hook = func(monitoring.Published) {
 		if n++; n%every == 0 && n <= every*times {
-			net.cut()
+			net.Cut()
 		}
 	}
 	return open(tb, connection.Config{
-		Dial: net.dial, Monitor: events, MinRedial: 5 * time.Millisecond, MaxRedial: 50 * time.Millisecond,
+		Dial: net.Dial, Monitor: events, MinRedial: 5 * time.Millisecond, MaxRedial: 50 * time.Millisecond,
 	}), events
 }
 

@@ -11,6 +11,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/warren-mq/warren/connection"
+	"github.com/warren-mq/warren/internal/netproxy"
 	"github.com/warren-mq/warren/internal/rabbitmq"
 	"github.com/warren-mq/warren/publisher"
 )
@@ -113,14 +114,14 @@ func TestRefused(t *testing.T) {
 func TestUnknownAndFlush(t *testing.T) {
 	onBoth(t, func(t on) {
 		queue := newQueue(t)
-		net := newNetwork(t)
+		net := netproxy.New(brokerOf(t).Dial)
 		cfg := quiet()
-		cfg.Dial = net.dial
+		cfg.Dial = net.Dial
 		p := newPublisher(t, open(t, cfg), publisher.Config{})
 		must(t, p.Publish(t.Context(), queue, "first"))
 
-		net.hold()
-		defer net.release()
+		net.Hold(netproxy.FromBroker)
+		defer net.Release()
 		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 		defer cancel()
 		err := p.Send(ctx, publisher.Message{Key: queue, Body: "second", ID: "second"})
@@ -133,7 +134,7 @@ func TestUnknownAndFlush(t *testing.T) {
 		if err := p.Flush(ctx); !errors.Is(err, context.DeadlineExceeded) || !strings.HasPrefix(err.Error(), "flush: ") {
 			t.Errorf("flush: %v", err)
 		}
-		net.release()
+		net.Release()
 		must(t, p.Flush(t.Context()))
 		if m := take(t, queue, 2)[1]; m.MessageId != "second" {
 			t.Errorf("got %+v", m)
@@ -146,19 +147,19 @@ func TestUnknownAndFlush(t *testing.T) {
 func TestPeerBugs06ALateConfirmIsNotCreditedToTheNext(t *testing.T) {
 	onBoth(t, func(t on) {
 		queue := newQueue(t)
-		net := newNetwork(t)
+		net := netproxy.New(brokerOf(t).Dial)
 		cfg := quiet()
-		cfg.Dial = net.dial
+		cfg.Dial = net.Dial
 		p := newPublisher(t, open(t, cfg), publisher.Config{})
 		must(t, p.Publish(t.Context(), queue, 0))
 		for range 10 {
-			net.hold()
+			net.Hold(netproxy.FromBroker)
 			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 			isOnly(t, p.Publish(ctx, queue, 1), "unknown")
 			cancel()
 			done := make(chan error)
 			go func() { done <- p.Publish(t.Context(), queue+".missing", 2) }()
-			net.release()
+			net.Release()
 			isOnly(t, <-done, "unroutable")
 		}
 	})
@@ -325,13 +326,13 @@ func TestTheConnectionIsClosed(t *testing.T) {
 func TestCloseWaitsForWhatIsInFlight(t *testing.T) {
 	onBoth(t, func(t on) {
 		queue := newQueue(t)
-		net := newNetwork(t)
+		net := netproxy.New(brokerOf(t).Dial)
 		cfg := quiet()
-		cfg.Dial = net.dial
+		cfg.Dial = net.Dial
 		p := newPublisher(t, open(t, cfg), publisher.Config{})
 		must(t, p.Publish(t.Context(), queue, 0))
-		net.hold()
-		defer net.release()
+		net.Hold(netproxy.FromBroker)
+		defer net.Release()
 		published, closed := make(chan error, 1), make(chan error, 1)
 		go func() { published <- p.Publish(t.Context(), queue, 1) }()
 		eventually(t, "the message to arrive", func() bool { return length(t, queue) == 2 })
@@ -346,7 +347,7 @@ func TestCloseWaitsForWhatIsInFlight(t *testing.T) {
 			t.Fatalf("it did not wait: %v", err)
 		default:
 		}
-		net.release()
+		net.Release()
 		must(t, <-published)
 		must(t, <-closed)
 	})
@@ -355,13 +356,13 @@ func TestCloseWaitsForWhatIsInFlight(t *testing.T) {
 func TestCloseReturnsAtItsDeadline(t *testing.T) {
 	onBoth(t, func(t on) {
 		queue := newQueue(t)
-		net := newNetwork(t)
+		net := netproxy.New(brokerOf(t).Dial)
 		cfg := quiet()
-		cfg.Dial = net.dial
+		cfg.Dial = net.Dial
 		p := newPublisher(t, open(t, cfg), publisher.Config{})
 		must(t, p.Publish(t.Context(), queue, 0))
-		net.hold()
-		defer net.release()
+		net.Hold(netproxy.FromBroker)
+		defer net.Release()
 		published := make(chan error, 1)
 		go func() { published <- p.Publish(t.Context(), queue, 1) }()
 		eventually(t, "the message to arrive", func() bool { return length(t, queue) == 2 })

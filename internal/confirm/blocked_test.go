@@ -77,7 +77,7 @@ func testAlarm(t *testing.T, n *brokers.Node) {
 	all.add("patient", err)
 	must(t, err)
 	must(t, r.Flush(soon(t)))
-	if lost := r.lost(); len(lost) > 0 || r.network.count() != 1 {
+	if lost := r.lost(); len(lost) > 0 || r.network.Dials() != 1 {
 		t.Errorf("connections were lost: %v", lost)
 	}
 	all.verify(t, ids(t, n.Broker, queue))

@@ -11,6 +11,7 @@ import (
 	"github.com/warren-mq/warren/connection"
 	"github.com/warren-mq/warren/internal/brokers"
 	"github.com/warren-mq/warren/internal/confirm"
+	"github.com/warren-mq/warren/internal/netproxy"
 	"github.com/warren-mq/warren/monitoring"
 )
 
@@ -69,7 +70,7 @@ func TestCloseGivesUp(t *testing.T) {
 			queue := newQueue(t, b, nil)
 			s := confirm.New(r.conn, 4)
 			must(t, s.Send(soon(t), message(queue, "first")))
-			r.network.hold()
+			r.network.Hold(netproxy.FromBroker)
 			var all results
 			all.add("first", nil)
 			var wg sync.WaitGroup
@@ -86,7 +87,7 @@ func TestCloseGivesUp(t *testing.T) {
 				}
 			})
 			within(t, 3*time.Second, "every result", wg.Wait)
-			r.network.release()
+			r.network.Release()
 			if _, unknown, other := all.count(); unknown == 0 || other < 4 {
 				t.Errorf("%d unknown, %d not sent", unknown, other)
 			}
@@ -111,8 +112,8 @@ func TestCloseWhileThereIsNoConnection(t *testing.T) {
 		queue := newQueue(t, b, nil)
 		s := confirm.New(r.conn, 4)
 		must(t, s.Send(soon(t), message(queue, "first")))
-		r.network.set(func(n *network) { n.cutAt = 1 })
-		r.network.cut()
+		r.network.CutAt(netproxy.FromBroker, 1)
+		r.network.Cut()
 		var wg sync.WaitGroup
 		for range 8 {
 			wg.Go(func() {
@@ -125,7 +126,7 @@ func TestCloseWhileThereIsNoConnection(t *testing.T) {
 		until(t, "the connection to be lost", func() bool { return r.conn.Health() != nil })
 		within(t, 3*time.Second, "Close", func() { _ = s.Close(after(t, 50*time.Millisecond)) })
 		within(t, 3*time.Second, "every result", wg.Wait)
-		r.network.set(func(n *network) { n.cutAt = 0 })
+		r.network.CutAt(netproxy.FromBroker, 0)
 	})
 }
 
@@ -171,7 +172,7 @@ func TestFlush(t *testing.T) {
 		must(t, r.Send(soon(t), message(queue, "first")))
 		must(t, r.Flush(after(t, -1)))
 
-		r.network.hold()
+		r.network.Hold(netproxy.FromBroker)
 		p, err := r.Begin(soon(t), message(queue, "held"))
 		must(t, err)
 		cause := errors.New("cause")
@@ -187,7 +188,7 @@ func TestFlush(t *testing.T) {
 		for range 10 {
 			wg.Go(func() { must(t, r.Flush(soon(t))) })
 		}
-		r.network.release()
+		r.network.Release()
 		wg.Wait()
 		must(t, p.Wait(after(t, -1)))
 	})

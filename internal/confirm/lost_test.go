@@ -14,6 +14,7 @@ import (
 	"github.com/warren-mq/warren/connection"
 	"github.com/warren-mq/warren/internal/brokers"
 	"github.com/warren-mq/warren/internal/confirm"
+	"github.com/warren-mq/warren/internal/netproxy"
 	"github.com/warren-mq/warren/internal/rabbitmq"
 )
 
@@ -25,12 +26,12 @@ func Test8000MessagesThroughConnectionDrops(t *testing.T) {
 		var n atomic.Int64
 		many(1000, func(id string) {
 			if n.Add(1)%130 == 0 { // sixty times
-				r.network.cut()
+				r.network.Cut()
 			}
 			all.add(id, r.Send(soon(t), message(queue, id)))
 		})
 		fine, unknown, other := all.count()
-		t.Logf("%d connections: %d confirmed, %d unknown", r.network.count(), fine, unknown)
+		t.Logf("%d connections: %d confirmed, %d unknown", r.network.Dials(), fine, unknown)
 		if other > 0 || fine < 4000 {
 			t.Errorf("%d confirmed, %d unknown, %d else", fine, unknown, other)
 		}
@@ -47,15 +48,15 @@ func TestTheSocketDiesAtEveryByte(t *testing.T) {
 		queue := newQueue(t, b, nil)
 		var all results
 		for at := 600; at < 1100; at += 5 {
-			r.network.set(func(n *network) { n.cutAt = at })
-			r.network.cut()
+			r.network.CutAt(netproxy.FromBroker, int64(at))
+			r.network.Cut()
 			for i := range 4 {
 				id := fmt.Sprintf("%d-%d", at, i)
 				all.add(id, r.Send(after(t, 20*time.Millisecond), message(queue, id)))
 			}
 		}
-		r.network.set(func(n *network) { n.cutAt = 0 })
-		r.network.cut()
+		r.network.CutAt(netproxy.FromBroker, 0)
+		r.network.Cut()
 		must(t, r.Flush(soon(t)))
 		all.verify(t, ids(t, b, queue))
 		fine, unknown, other := all.count()
@@ -71,7 +72,7 @@ func TestAFullWindowAndALostConnection(t *testing.T) {
 		queue := newQueue(t, b, nil)
 		for round := range 5 {
 			must(t, r.Send(soon(t), message(queue, fmt.Sprintf("before-%d", round))))
-			r.network.hold()
+			r.network.Hold(netproxy.FromBroker)
 			var all results
 			var wg sync.WaitGroup
 			for i := range callers {
@@ -81,8 +82,8 @@ func TestAFullWindowAndALostConnection(t *testing.T) {
 				})
 			}
 			until(t, "the window to be full", func() bool { return r.Free() == 0 })
-			r.network.cut()
-			r.network.release()
+			r.network.Cut()
+			r.network.Release()
 			within(t, 10*time.Second, "every result", wg.Wait)
 			if fine, unknown, other := all.count(); fine+unknown != callers || other > 0 || unknown > window {
 				t.Errorf("%d confirmed, %d unknown, %d else", fine, unknown, other)
@@ -104,7 +105,7 @@ func TestAFailedWriteDoesNotSpoilTheQueue(t *testing.T) {
 		r := start(t, b, 64)
 		queue := newQueue(t, b, nil)
 		must(t, r.Send(soon(t), message(queue, "first")))
-		r.network.set(func(n *network) { n.mute = true })
+		r.network.Mute(true)
 		var all results
 		all.add("first", nil)
 		var wg sync.WaitGroup
@@ -115,7 +116,7 @@ func TestAFailedWriteDoesNotSpoilTheQueue(t *testing.T) {
 			})
 		}
 		until(t, "the connection to be given up", func() bool { return len(r.lost()) > 0 })
-		r.network.set(func(n *network) { n.mute = false })
+		r.network.Mute(false)
 		wg.Wait()
 		if fine, unknown, other := all.count(); unknown > 1 || other > 0 {
 			t.Errorf("%d confirmed, %d unknown, %d else", fine, unknown, other)
@@ -136,7 +137,7 @@ func TestALateConfirmIsNotCreditedToTheNext(t *testing.T) {
 			good, bad := fmt.Sprintf("good-%d", round), fmt.Sprintf("bad-%d", round)
 			must(t, r.Send(soon(t), message(queue, "open-"+good)))
 			all.add("open-"+good, nil)
-			r.network.hold()
+			r.network.Hold(netproxy.FromBroker)
 			err := r.Send(soon(t), message(queue, good))
 			if !errors.Is(err, confirm.ErrUnknown) || !strings.Contains(err.Error(), "no confirm within 100ms") {
 				t.Errorf("%s: %v", good, err)
@@ -144,7 +145,7 @@ func TestALateConfirmIsNotCreditedToTheNext(t *testing.T) {
 			all.add(good, err)
 			p, err := r.Begin(soon(t), message(nobody, bad))
 			must(t, err)
-			r.network.release() // the confirm of the good one comes, while the bad one is in flight
+			r.network.Release() // the confirm of the good one comes, while the bad one is in flight
 			if err := p.Wait(soon(t)); !errors.Is(err, confirm.ErrUnroutable) {
 				t.Errorf("%s: %v", bad, err)
 			}
@@ -163,7 +164,7 @@ func TestOverdueMessagesDoNotDisturbOthers(t *testing.T) {
 		r := start(t, b, 256)
 		r.SetTimeout(time.Millisecond)
 		if b.Test != nil {
-			r.network.set(func(n *network) { n.lag = 2 * time.Millisecond }) // memory has none of its own
+			r.network.Delay(netproxy.FromBroker, 0, 2*time.Millisecond) // memory has none of its own
 		}
 		queue := newQueue(t, b, nil)
 		var all results
@@ -221,7 +222,7 @@ func TestAFullQueueRefuses(t *testing.T) {
 		if refused.Load() < 10 {
 			t.Errorf("only %d were refused", refused.Load())
 		}
-		if n := r.network.count(); n != 1 {
+		if n := r.network.Dials(); n != 1 {
 			t.Errorf("it dialled %d times: %v", n, r.lost())
 		}
 		all.verify(t, ids(t, b, queue))
@@ -248,7 +249,7 @@ func TestNothingButNacks(t *testing.T) {
 				time.Sleep(5 * time.Millisecond) // it is the pace, not a wait
 			}
 		})
-		if n := r.network.count(); n != 2 {
+		if n := r.network.Dials(); n != 2 {
 			t.Errorf("it dialled %d times: %v", n, r.lost())
 		}
 		for _, err := range r.lost() {
@@ -271,11 +272,11 @@ func TestChannelsAreNotLeaked(t *testing.T) {
 			must(t, r.Send(soon(t), message(queue, "open")))
 			switch i % 2 {
 			case 0: // retired
-				r.network.hold()
+				r.network.Hold(netproxy.FromBroker)
 				if err := r.Send(soon(t), message(queue, "late")); !errors.Is(err, confirm.ErrUnknown) {
 					t.Error(err)
 				}
-				r.network.release()
+				r.network.Release()
 			case 1: // closed by the broker
 				m := message(queue, "bad")
 				m.UserId = "somebody"

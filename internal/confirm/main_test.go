@@ -15,6 +15,7 @@ import (
 	"github.com/warren-mq/warren/connection"
 	"github.com/warren-mq/warren/internal/brokers"
 	"github.com/warren-mq/warren/internal/confirm"
+	"github.com/warren-mq/warren/internal/netproxy"
 	"github.com/warren-mq/warren/internal/rabbitmq"
 	"github.com/warren-mq/warren/monitoring"
 )
@@ -71,7 +72,7 @@ func soon(tb testing.TB) context.Context { return after(tb, patience) }
 // can disturb.
 type rig struct {
 	*confirm.Sender
-	network *network
+	network *netproxy.Network
 	conn    *connection.Connection
 
 	mu     sync.Mutex
@@ -100,17 +101,17 @@ func start(tb testing.TB, b brokers.Broker, window int) *rig {
 
 func startOn(tb testing.TB, b brokers.Broker, window int, cfg connection.Config) *rig {
 	tb.Helper()
-	r := &rig{network: &network{broker: b}}
+	r := &rig{network: netproxy.New(b.Dial)}
 	cfg.Name = "confirm-test"
 	cfg.MinRedial, cfg.MaxRedial = 5*time.Millisecond, 50*time.Millisecond
 	cfg.Monitor = r
-	cfg.Dial = r.network.dial
+	cfg.Dial = r.network.Dial
 	var err error
 	r.conn, err = connection.Open(soon(tb), b.URL, cfg)
 	must(tb, err)
 	r.Sender = confirm.New(r.conn, window)
 	tb.Cleanup(func() {
-		r.network.release()
+		r.network.Release()
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		if err := r.Close(ctx); err != nil {

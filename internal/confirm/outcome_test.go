@@ -14,6 +14,7 @@ import (
 
 	"github.com/warren-mq/warren/internal/brokers"
 	"github.com/warren-mq/warren/internal/confirm"
+	"github.com/warren-mq/warren/internal/netproxy"
 	"github.com/warren-mq/warren/internal/rabbitmq"
 	"github.com/warren-mq/warren/rabbittest"
 )
@@ -111,7 +112,7 @@ func TestMessagesOfOneCallerStayInOrder(t *testing.T) {
 		var pending []*confirm.Pending
 		for i := range 2000 {
 			if i%400 == 200 {
-				r.network.cut()
+				r.network.Cut()
 			}
 			p, err := r.Begin(soon(t), message(queue, fmt.Sprintf("%05d", i)))
 			must(t, err)
@@ -280,7 +281,7 @@ func TestOnlyTheLastToAMissingExchangeIsToBlame(t *testing.T) {
 		must(t, ch.QueueBind(queue, "", exchange, false, nil))
 		must(t, r.Send(soon(t), message(queue, "first"))) // opens the channel
 
-		r.network.hold()
+		r.network.Hold(netproxy.FromBroker)
 		taken := message("", "taken")
 		taken.Exchange = exchange
 		first, err := r.Begin(soon(t), taken)
@@ -296,7 +297,7 @@ func TestOnlyTheLastToAMissingExchangeIsToBlame(t *testing.T) {
 		second, err := r.Begin(soon(t), missed)
 		must(t, err)
 		// The confirm of the first must not come before the end of the channel.
-		r.network.release()
+		r.network.Release()
 		errA, errB := first.Wait(soon(t)), second.Wait(soon(t))
 		if errA != nil && !errors.Is(errA, confirm.ErrUnknown) {
 			t.Errorf("it is in the queue, and its result is %v", errA)

@@ -319,8 +319,8 @@ func TestWhatIsRefusedIsNotSent(t *testing.T) {
 		m := message(queue, "largest")
 		m.Headers = amqp.Table{"k": strings.Repeat("x", 131072-confirm.HeadRoom-100)}
 		must(t, r.Send(soon(t), m))
-		if there := ids(t, b, queue); len(there) != 2 || r.network.count() != 1 {
-			t.Errorf("in the queue: %v; %d connections", there, r.network.count())
+		if there := ids(t, b, queue); len(there) != 2 || r.network.Dials() != 1 {
+			t.Errorf("in the queue: %v; %d connections", there, r.network.Dials())
 		}
 	})
 }

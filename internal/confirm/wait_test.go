@@ -13,6 +13,7 @@ import (
 	"github.com/warren-mq/warren/connection"
 	"github.com/warren-mq/warren/internal/brokers"
 	"github.com/warren-mq/warren/internal/confirm"
+	"github.com/warren-mq/warren/internal/netproxy"
 	"github.com/warren-mq/warren/internal/rabbitmq"
 )
 
@@ -26,7 +27,7 @@ func TestAContextThatEndsAtAnyMoment(t *testing.T) {
 		queue := newQueue(t, b, nil)
 		var all results
 		if b.Test != nil {
-			r.network.set(func(n *network) { n.lag = 2 * time.Millisecond }) // memory has none of its own
+			r.network.Delay(netproxy.FromBroker, 0, 2*time.Millisecond) // memory has none of its own
 		}
 		var n atomic.Int64
 		many(500, func(id string) {
@@ -95,7 +96,7 @@ func TestACallerThatHasLeft(t *testing.T) {
 		r := start(t, b, 4)
 		queue := newQueue(t, b, nil)
 		must(t, r.Send(soon(t), message(queue, "first")))
-		r.network.hold()
+		r.network.Hold(netproxy.FromBroker)
 		var all results
 		all.add("first", nil)
 		for i := range 4 {
@@ -108,7 +109,7 @@ func TestACallerThatHasLeft(t *testing.T) {
 		if err := r.Send(after(t, 20*time.Millisecond), message(queue, "full")); errors.Is(err, confirm.ErrUnknown) || !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("with a full window: %v", err)
 		}
-		r.network.release()
+		r.network.Release()
 		must(t, r.Flush(soon(t)))
 		if free := r.Free(); free != 4 {
 			t.Errorf("%d slots are free", free)
@@ -127,7 +128,7 @@ func TestNobodyHasToWait(t *testing.T) {
 		var pending []*confirm.Pending
 		for i := range 1000 {
 			if i%200 == 0 {
-				r.network.cut()
+				r.network.Cut()
 			}
 			p, err := r.Begin(soon(t), message(queue, fmt.Sprint(i)))
 			must(t, err)
@@ -148,8 +149,8 @@ func TestSendingWithoutAConnection(t *testing.T) {
 	brokers.Each(t, func(t *testing.T, b brokers.Broker) {
 		r := start(t, b, 2)
 		queue := newQueue(t, b, nil)
-		r.network.set(func(n *network) { n.cutAt = 1 })
-		r.network.cut()
+		r.network.CutAt(netproxy.FromBroker, 1)
+		r.network.Cut()
 		until(t, "the connection to be lost", func() bool { return r.conn.Health() != nil })
 		for range 5 {
 			err := r.Send(after(t, 20*time.Millisecond), message(queue, "never"))
@@ -161,7 +162,7 @@ func TestSendingWithoutAConnection(t *testing.T) {
 		for i := range 10 {
 			wg.Go(func() { must(t, r.Send(soon(t), message(queue, fmt.Sprint(i)))) })
 		}
-		r.network.set(func(n *network) { n.cutAt = 0 })
+		r.network.CutAt(netproxy.FromBroker, 0)
 		wg.Wait()
 		if there := ids(t, b, queue); len(there) != 10 || there["never"] > 0 {
 			t.Errorf("in the queue: %v", there)
@@ -174,7 +175,7 @@ func TestShortContextsOnASlowNetwork(t *testing.T) {
 	brokers.Each(t, func(t *testing.T, b brokers.Broker) {
 		r := start(t, b, 8)
 		queue := newQueue(t, b, nil)
-		r.network.set(func(n *network) { n.delay = 60 * time.Millisecond })
+		r.network.Delay(netproxy.FromBroker, 60*time.Millisecond, 0)
 		// Opening takes two answers.
 		until(t, "a message to go through in 100 ms", func() bool {
 			return r.Send(after(t, 100*time.Millisecond), message(queue, "1")) == nil
@@ -190,15 +191,15 @@ func TestAContextEndsWhileAChannelIsOpened(t *testing.T) {
 		for what, method := range map[string][]byte{
 			"channel.open": {0, 20, 0, 10}, "confirm.select": {0, 85, 0, 10},
 		} {
-			r.network.cut() // also what is opened already
-			r.network.set(func(n *network) { n.holdOn = method })
+			r.network.Cut() // also what is opened already
+			r.network.HoldOn(netproxy.ToBroker, method)
 			within(t, 3*time.Second, "Send", func() {
 				err := r.Send(after(t, 100*time.Millisecond), message(queue, "never"))
 				if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, confirm.ErrUnknown) {
 					t.Errorf("%s: %v", what, err)
 				}
 			})
-			r.network.release()
+			r.network.Release()
 		}
 		must(t, r.Send(soon(t), message(queue, "1")))
 		if there := ids(t, b, queue); len(there) != 1 || there["1"] != 1 {
@@ -239,7 +240,7 @@ func TestManyPublishers(t *testing.T) {
 			i := n.Add(1)
 			all.add(id, senders[i%4].Send(soon(t), message(queue, id)))
 			if i%500 == 0 {
-				r.network.cut()
+				r.network.Cut()
 			}
 			if i%100 == 0 {
 				must(t, senders[i%4].Flush(soon(t)))
