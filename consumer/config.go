@@ -59,6 +59,19 @@ type Config struct {
 	// one attempt number. 0 means none.
 	Immediate int
 
+	// Kicks are the names that Kicks lets its users change. All consumers of the
+	// queue must have the same. The zero value is Kicks' own names. Only with
+	// Waiting: Kicks.
+	//
+	// Which exchange the main queue is bound to, and by which keys, is said by
+	// Bindings; with none, it is Kicks' own: sneakers, a direct exchange, by the
+	// queue's name.
+	Kicks topology.KicksNames
+
+	// KicksUnbound leaves the main queue unbound, where Bindings is empty: as
+	// Kicks does with bind: false, or an empty exchange.
+	KicksUnbound bool
+
 	// MaxAge bounds deferrals, from the first one. 0 means 24 h.
 	MaxAge time.Duration
 
@@ -215,6 +228,9 @@ func (cfg Config) checked() (Config, error) {
 	if _, err := cfg.prefetch(cfg.Workers); err != nil {
 		return cfg, err
 	}
+	if cfg.Waiting != Kicks && (cfg.Kicks != topology.KicksNames{} || cfg.KicksUnbound) {
+		return cfg, fmt.Errorf("Config.Kicks is set, but Config.Waiting is %v", cfg.Waiting)
+	}
 	return cfg, nil
 }
 
@@ -284,6 +300,14 @@ func (cfg *Config) prefetch(workers int) (int, error) {
 		n--
 	}
 	return n, nil
+}
+
+// queueType is the type of the queues that are Warren's own.
+func (cfg *Config) queueType() topology.Type {
+	if cfg.Classic {
+		return topology.Classic
+	}
+	return topology.Quorum
 }
 
 // means returns how the consumer lets messages wait, and what it needs for that.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -111,8 +112,9 @@ func checkQueue(q topology.Queue) step {
 	}}
 }
 
-// declareMissing declares the queue that a message could not be routed to, if
-// this consumer is one that declares.
+// declareMissing declares the queue that a message could not be routed to, or,
+// if it goes through an exchange, all that there is, if this consumer is one
+// that declares.
 func (r *run) declareMissing(ctx context.Context, p *topology.Plan, name string) error {
 	if r.config.Declare == DeclareCheck || r.config.Declare == DeclareNone {
 		return fmt.Errorf("it is not declared: Config.Declare is %v", r.config.Declare)
@@ -121,11 +123,15 @@ func (r *run) declareMissing(ctx context.Context, p *topology.Plan, name string)
 	if !ok {
 		return fmt.Errorf("no queue %s is planned", name)
 	}
+	steps := []step{declareQueue(q)}
+	if slices.ContainsFunc(p.Exchanges, func(e topology.Exchange) bool { return e.Name == name }) {
+		steps = r.steps(p) // also what binds it
+	}
 	s, err := r.conn.Session(ctx, connection.Consume)
 	if err != nil {
 		return err
 	}
-	return ask(ctx, s, []step{declareQueue(q)})
+	return ask(ctx, s, steps)
 }
 
 // ask takes the steps on a channel of their own, since a refusal closes it, and

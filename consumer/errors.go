@@ -39,7 +39,9 @@ var (
 
 	// ErrUnreadable is what Health returns while a message that the client
 	// library cannot read ends each connection that it is delivered to. The
-	// broker moves it to the error queue after a hundred deliveries.
+	// broker moves it to the error queue after a hundred deliveries; a classic
+	// queue, such as those of Bunnicula and Kicks, has no such limit, and
+	// someone must take it out: docs/waiting.md tells how.
 	ErrUnreadable = connection.ErrUnreadable
 
 	// ErrCancelled is why a consumer is not ready after the broker has

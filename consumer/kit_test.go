@@ -253,7 +253,23 @@ func (k *kit) deleteLater(p topology.Plan) {
 	for _, r := range slices.Concat(p.Retry, p.Rungs) {
 		names = append(names, r.Name)
 	}
+	for _, q := range p.Peers {
+		names = append(names, q.Name)
+	}
 	k.deleteQueuesLater(names...)
+	if k.broker.Test == nil {
+		k.Cleanup(func() {
+			ch, err := k.client().Channel()
+			for _, e := range p.Exchanges {
+				if err == nil && e.Name != topology.KicksExchange { // everyone's
+					err = ch.ExchangeDelete(e.Name, false, false)
+				}
+			}
+			if err != nil {
+				k.Errorf("clean up: %v", err)
+			}
+		})
+	}
 }
 
 // deleteQueuesLater deletes queues when the test ends: all at once, since RabbitMQ 3.10 may take 5 s for one of them.

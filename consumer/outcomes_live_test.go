@@ -136,10 +136,20 @@ func deferOnce(err func() error) consumer.Handler[[]byte] {
 
 func TestEveryOutcome(t *testing.T) {
 	t.Parallel()
+	for _, waiting := range []consumer.Waiting{consumer.Tiers, consumer.Bunnicula, consumer.Kicks} {
+		t.Run(waiting.String(), func(t *testing.T) {
+			t.Parallel()
+			everyOutcome(t, waiting)
+		})
+	}
+}
+
+func everyOutcome(t *testing.T, waiting consumer.Waiting) {
+	t.Helper()
 	onBoth(t, func(t *testing.T, k *kit) {
 		all := outcomes()
-		run(k, func(ctx context.Context, m message) consumer.Outcome { return all[m.ID].handler(ctx, m) }, consumer.Config{
-			Workers: 16, Retry: retry.Fixed(1, 200*time.Millisecond), Timeout: 300 * time.Millisecond,
+		r := run(k, func(ctx context.Context, m message) consumer.Outcome { return all[m.ID].handler(ctx, m) }, consumer.Config{
+			Workers: 16, Retry: retry.Fixed(1, 200*time.Millisecond), Timeout: 300 * time.Millisecond, Waiting: waiting,
 		})
 		for id := range all {
 			k.publish(text(id, "body of "+id))
@@ -154,7 +164,7 @@ func TestEveryOutcome(t *testing.T) {
 				wanted++
 			}
 		}
-		for _, d := range k.take(topology.ErrorQueue(k.queue), wanted) {
+		for _, d := range k.take(r.Plan().Error.Name, wanted) {
 			entries[d.MessageId] = d
 		}
 		for id, want := range all {

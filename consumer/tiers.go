@@ -13,11 +13,7 @@ import (
 type tiers struct{}
 
 func (tiers) plan(queue string, cfg *Config) (topology.Plan, error) {
-	t := topology.Quorum
-	if cfg.Classic {
-		t = topology.Classic
-	}
-	return topology.Tiers(queue, t, cfg.Retry.Waits()), nil
+	return topology.Tiers(queue, cfg.queueType(), cfg.Retry.Waits()), nil
 }
 
 func (tiers) admit(string) error { return nil }

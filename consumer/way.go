@@ -19,6 +19,19 @@ const (
 	// the broker puts it back when its time is over. It works alike on every
 	// RabbitMQ from 3.10 on. The default.
 	Tiers Waiting = iota
+
+	// Bunnicula shares the main queue with consumers of Bunnicula 2, a library
+	// for Clojure: it declares the queues and exchanges that those declare, and
+	// counts attempts in their header. What Warren itself puts off waits in
+	// queues like those of Tiers. See docs/from-bunnicula.md.
+	Bunnicula
+
+	// Kicks shares the main queue with consumers of Kicks 3, or Sneakers, a
+	// library for Ruby, that use its handler Maxretry: it declares the queues
+	// and exchanges that those declare, and lets the broker dead-letter and
+	// count as they do. The policy must have one wait, Kicks' retry_timeout. See
+	// docs/from-kicks.md.
+	Kicks
 )
 
 // String returns the name in lower case, such as "tiers".
@@ -26,6 +39,10 @@ func (w Waiting) String() string {
 	switch w {
 	case Tiers:
 		return "tiers"
+	case Bunnicula:
+		return "bunnicula"
+	case Kicks:
+		return "kicks"
 	default:
 		return fmt.Sprintf("Waiting(%d)", int(w))
 	}
@@ -36,6 +53,10 @@ func (w Waiting) way() way {
 	switch w {
 	case Tiers:
 		return tiers{}
+	case Bunnicula:
+		return bunnicula{}
+	case Kicks:
+		return kicks{}
 	default:
 		return nil
 	}

@@ -5,8 +5,6 @@ import (
 	"flag"
 	"fmt"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -23,46 +21,37 @@ func TestArgumentsStayAsTheyAre(t *testing.T) {
 	waits := []time.Duration{250 * time.Millisecond, time.Second, 90 * time.Second, 24 * time.Hour}
 	for _, kind := range []topology.Type{topology.Quorum, topology.Classic} {
 		t.Run(string(kind), func(t *testing.T) {
-			got := render(topology.Tiers("orders", kind, waits))
-			file := filepath.Join("testdata", string(kind)+".txt")
-			if *update {
-				if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got != string(want) {
-				t.Errorf("the plan has changed. It is:\n%s\nand was:\n%s", got, want)
-			}
+			checkGolden(t, string(kind), render(topology.Tiers("orders", kind, waits)))
 		})
 	}
 }
 
-// render prints the queues in the order of declaring, with the type that each argument has in AMQP.
+// render prints the queues in the order of declaring.
 func render(p topology.Plan) string {
 	var b strings.Builder
-	show := func(q topology.Queue) {
-		fmt.Fprintln(&b, q.Name)
-		for _, name := range slices.Sorted(maps.Keys(q.Args)) {
-			switch v := q.Args[name].(type) {
-			case string:
-				fmt.Fprintf(&b, "  %s = S %q\n", name, v)
-			case int64:
-				fmt.Fprintf(&b, "  %s = l %d\n", name, v)
-			default:
-				fmt.Fprintf(&b, "  %s = ? %T\n", name, v)
-			}
-		}
-	}
 	for _, q := range p.Queues() {
-		show(q)
+		fmt.Fprint(&b, renderQueue(q))
 	}
 	fmt.Fprintln(&b, "\n# when first needed")
 	for _, r := range p.Rungs {
-		show(r.Queue)
+		fmt.Fprint(&b, renderQueue(r.Queue))
+	}
+	return b.String()
+}
+
+// renderQueue prints a queue with the type that each argument has in AMQP.
+func renderQueue(q topology.Queue) string {
+	var b strings.Builder
+	fmt.Fprintln(&b, q.Name)
+	for _, name := range slices.Sorted(maps.Keys(q.Args)) {
+		switch v := q.Args[name].(type) {
+		case string:
+			fmt.Fprintf(&b, "  %s = S %q\n", name, v)
+		case int64:
+			fmt.Fprintf(&b, "  %s = l %d\n", name, v)
+		default:
+			fmt.Fprintf(&b, "  %s = ? %T\n", name, v)
+		}
 	}
 	return b.String()
 }
@@ -132,26 +121,35 @@ func TestCheckName(t *testing.T) {
 // What refers to something comes after it, and nothing is left out.
 func TestDeclarationsAreInOrder(t *testing.T) {
 	p := topology.Tiers("orders", topology.Quorum, []time.Duration{time.Minute})
-	p.Peers = []topology.Queue{{Name: "orders-retry"}}
 	p.Exchanges = []topology.Exchange{{Name: "events", Kind: "topic"}, {Name: "orders-error", Kind: "topic", AutoDelete: true}}
 	p.Bindings = []topology.Binding{{Exchange: "events", Queue: "orders", Key: "#"}, {Exchange: "orders-error", Queue: "orders.error"}}
-	var got []string
-	for _, d := range p.Declarations() {
-		switch {
-		case d.Queue != nil && d.Exchange == nil && d.Binding == nil:
-			got = append(got, "queue "+d.Queue.Name)
-		case d.Exchange != nil && d.Binding == nil:
-			got = append(got, "exchange "+d.Exchange.Name)
-		case d.Binding != nil:
-			got = append(got, d.Binding.Exchange+" to "+d.Binding.Queue)
+	list := func() (names []string) {
+		for _, d := range p.Declarations() {
+			switch {
+			case d.Queue != nil && d.Exchange == nil && d.Binding == nil:
+				names = append(names, "queue "+d.Queue.Name)
+			case d.Exchange != nil && d.Binding == nil:
+				names = append(names, "exchange "+d.Exchange.Name)
+			case d.Binding != nil:
+				names = append(names, d.Binding.Exchange+" to "+d.Binding.Queue)
+			}
 		}
+		return names
 	}
 	want := []string{
-		"queue orders.error", "queue orders", "queue orders.retry.1m0s", "queue orders-retry",
+		"queue orders.error", "queue orders", "queue orders.retry.1m0s",
 		"exchange events", "exchange orders-error", "events to orders", "orders-error to orders.error",
 	}
-	if !slices.Equal(got, want) {
+	if got := list(); !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
+	}
+	p.Peers = []topology.Queue{{Name: "orders-retry"}} // as the peer does it, and then ours
+	want = []string{
+		"exchange events", "exchange orders-error", "queue orders", "queue orders-retry", "queue orders.error",
+		"events to orders", "orders-error to orders.error", "queue orders.retry.1m0s",
+	}
+	if got := list(); !slices.Equal(got, want) {
+		t.Errorf("with a peer %q, want %q", got, want)
 	}
 	if q, ok := p.Find("orders-retry"); !ok || q.Name != "orders-retry" {
 		t.Error("a peer's queue is not found")

@@ -181,17 +181,38 @@ type Declaration struct {
 }
 
 // Declarations returns all that is to be declared at start, in the order of
-// declaring: queues, exchanges, and then what binds them.
+// declaring: queues, exchanges, and then what binds them. What a peer declares,
+// too, comes first, in the peer's order: exchanges, queues, bindings.
 func (p Plan) Declarations() []Declaration {
 	var all []Declaration
-	for _, q := range p.Queues() {
-		all = append(all, Declaration{Queue: &q})
+	queues := func(list ...Queue) {
+		for _, q := range list {
+			all = append(all, Declaration{Queue: &q})
+		}
 	}
-	for _, e := range p.Exchanges {
-		all = append(all, Declaration{Exchange: &e})
+	exchanges := func() {
+		for _, e := range p.Exchanges {
+			all = append(all, Declaration{Exchange: &e})
+		}
 	}
-	for _, b := range p.Bindings {
-		all = append(all, Declaration{Binding: &b})
+	bindings := func() {
+		for _, b := range p.Bindings {
+			all = append(all, Declaration{Binding: &b})
+		}
+	}
+	if len(p.Peers) == 0 {
+		queues(p.Queues()...)
+		exchanges()
+		bindings()
+		return all
+	}
+	exchanges()
+	queues(p.Main)
+	queues(p.Peers...)
+	queues(p.Error)
+	bindings()
+	for _, r := range p.Retry {
+		queues(r.Queue)
 	}
 	return all
 }
