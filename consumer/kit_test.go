@@ -257,7 +257,7 @@ func (k *kit) deleteLater(p topology.Plan) {
 		names = append(names, q.Name)
 	}
 	k.deleteQueuesLater(names...)
-	if k.broker.Test == nil {
+	if k.broker.Test == nil && len(p.Peers) > 0 {
 		k.Cleanup(func() {
 			ch, err := k.client().Channel()
 			for _, e := range p.Exchanges {
