@@ -63,6 +63,8 @@ type Entry struct {
 	// OriginExchange and OriginKey are what it was first published with.
 	OriginExchange, OriginKey string
 
+	// Replays is how often somebody has replayed it before.
+	Replays int
 	// Looks is how often somebody has taken it from this queue and given it
 	// back. Classic queues do not count, and RabbitMQ 4.3 counts only what ended
 	// with a lost connection.
@@ -75,7 +77,7 @@ type Entry struct {
 }
 
 // newEntry reads an entry from a delivery. Headers are input from anyone.
-func newEntry(d *amqp.Delivery, position int) Entry {
+func newEntry(d *amqp.Delivery, main string, position int) Entry {
 	e := Entry{
 		ID:       d.MessageId,
 		Position: position,
@@ -87,12 +89,36 @@ func newEntry(d *amqp.Delivery, position int) Entry {
 		sum := sha256.Sum256(d.Body)
 		e.ID = "#" + hex.EncodeToString(sum[:8])
 	}
-	told, ok := header.ReadTold(e.Message.Headers)
-	if ok {
-		e.Source = SourceWarren
-	}
+	var told header.Told
+	e.Source, told = source(e.Message.Headers, main)
 	e.tell(told)
 	return e
+}
+
+// source tells who put an entry here, and what they have told.
+func source(headers map[string]any, main string) (Source, header.Told) {
+	now := time.Now()
+	ours, warren := header.ReadTold(headers)
+	theirs, broker := header.ToldByBroker(headers, now)
+	// Libraries drop the broker's headers when they move a message. If it tells
+	// of the main queue it came last, and what else is there is of an earlier
+	// round: somebody has put the message back by other means.
+	if broker && (theirs.Queue == main || theirs.Queue == ours.Queue) {
+		return SourceBroker, theirs
+	}
+	if warren {
+		return SourceWarren, ours
+	}
+	if told, ok := header.ToldByKicks(headers); ok {
+		return SourceKicks, told
+	}
+	if told, ok := header.ToldByBunnicula(headers); ok {
+		return SourceBunnicula, told
+	}
+	if broker {
+		return SourceBroker, theirs
+	}
+	return SourceUnknown, header.Told{}
 }
 
 // tell takes over what the headers tell.
@@ -106,6 +132,7 @@ func (e *Entry) tell(t header.Told) {
 	e.Host, e.Process = t.Host, t.Process
 	e.OriginExchange, e.OriginKey = t.OriginExchange, t.OriginKey
 	e.Cut = t.Cut
+	e.Replays = t.Replays
 	e.Fingerprint = t.Fingerprint
 	if e.Fingerprint == "" {
 		f := header.Failure{Kind: t.Reason, Type: t.ErrorType, Text: t.Error, Frame: t.Frame}

@@ -106,7 +106,7 @@ func (p *pass) next(ctx context.Context) (*held, error) {
 		}
 		p.seen++
 		p.tags = append(p.tags, d.DeliveryTag)
-		h := &held{Entry: newEntry(d, p.seen), tag: d.DeliveryTag}
+		h := &held{Entry: newEntry(d, p.queue.main, p.seen), tag: d.DeliveryTag}
 		p.large = max(p.large, h.Message.size())
 		if p.sub.left--; p.sub.left == 0 {
 			if err := p.cancel(ctx); err != nil {

@@ -20,6 +20,7 @@ type Told struct {
 	Host, Process             string
 	OriginExchange, OriginKey string
 	Cut                       []string
+	Replays                   int
 	// Frame is where it failed, if that is known: for the fingerprint.
 	Frame string
 }
@@ -45,6 +46,7 @@ func ReadTold(headers map[string]any) (t Told, ok bool) {
 	t.Process = bounded(headers[Process], maxType)
 	t.OriginExchange, t.OriginKey = name(headers[OriginExchange]), name(headers[OriginKey])
 	t.Cut = lines(headers[Cut], MaxCut, maxType)
+	t.Replays = count(headers[Replays])
 	return t, true
 }
 
