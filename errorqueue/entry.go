@@ -67,7 +67,7 @@ type Entry struct {
 	Replays int
 	// Looks is how often somebody has taken it from this queue and given it
 	// back. Classic queues do not count, and RabbitMQ 4.3 counts only what ended
-	// with a lost connection.
+	// with a lost connection, and nothing for what it has moved here by itself.
 	Looks int
 	// Cut names headers that were left out, since a message's headers have a
 	// limit.
@@ -77,12 +77,12 @@ type Entry struct {
 }
 
 // newEntry reads an entry from a delivery. Headers are input from anyone.
-func newEntry(d *amqp.Delivery, main string, position int) Entry {
+func newEntry(d *amqp.Delivery, main, version string, position int) Entry {
 	e := Entry{
 		ID:       d.MessageId,
 		Position: position,
 		Source:   SourceUnknown,
-		Looks:    header.Crashes(d.Headers, d.Redelivered),
+		Looks:    looks(d, version),
 		Message:  newMessage(d),
 	}
 	if e.ID == "" {

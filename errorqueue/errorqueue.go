@@ -64,6 +64,13 @@ type Config struct {
 	// 500. They are in memory together, so it is lowered by itself while bodies
 	// are large. A call begins with a few.
 	Chunk int
+	// DeliveryLimit is that of the error queue, if it is a quorum queue that
+	// somebody else has declared, or that has it from a policy: how often an
+	// entry may be taken and given back before the broker deletes it. Negative:
+	// it has none. 0: a queue is asked whether it is one that Warren has
+	// declared, or a classic one; if neither, 20 is taken for granted, which is
+	// RabbitMQ 4's default. At half of it reading stops: see [ErrWorn].
+	DeliveryLimit int
 	// By says who acts, for the monitor. Empty: the user and host of this
 	// process.
 	By string

@@ -2,6 +2,7 @@ package errorqueue
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -26,27 +27,28 @@ const (
 // does not answer is hung up on after a while.
 func (p *pass) end(ctx context.Context) error {
 	ctx = context.WithoutCancel(ctx)
+	var kept error
 	if p.sub != nil {
 		if err := p.cancel(ctx); err != nil {
 			return err
 		}
 		for d := range p.sub.deliveries { // those that next has not returned
-			p.tags = append(p.tags, d.DeliveryTag)
+			kept = errors.Join(kept, p.keep(ctx, &d))
 		}
 	}
 	certain, err := p.giveBack(ctx)
 	if err != nil {
-		return err
+		return errors.Join(kept, err)
 	}
 	if p.acked && !certain {
 		if err := p.flush(ctx); err != nil {
-			return err
+			return errors.Join(kept, err)
 		}
 	}
 	if err := p.ask(ctx, (*amqp.Channel).Close); err != nil {
-		return p.lost(ctx, err)
+		return errors.Join(kept, p.lost(ctx, err))
 	}
-	return nil
+	return kept
 }
 
 // giveBack returns all that is held, batch by batch. It is certain that the

@@ -2,6 +2,7 @@ package errorqueue
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -46,6 +47,7 @@ type pass struct {
 	total int // ready at the beginning: there will be no more than these
 	seen  int
 
+	limit     int      // of deliveries; 0 if it is not known yet, or unlimited
 	tags      []uint64 // held, ascending
 	acked     bool     // some were acked
 	sub       *subscription
@@ -82,7 +84,7 @@ func (q *Queue) begin(ctx context.Context) (*pass, error) {
 }
 
 // next returns the next entry, or io.EOF after the last. Other errors are
-// ctx's, or wrap ErrLost; nothing follows them.
+// ctx's, or wrap ErrLost or ErrWorn; nothing follows them.
 func (p *pass) next(ctx context.Context) (*held, error) {
 	for p.seen < p.total {
 		if ctx.Err() != nil {
@@ -105,8 +107,15 @@ func (p *pass) next(ctx context.Context) (*held, error) {
 			continue
 		}
 		p.seen++
+		h := &held{Entry: newEntry(d, p.queue.main, p.session.Version(), p.seen), tag: d.DeliveryTag}
+		switch w, err := p.wearOf(ctx, &h.Entry); {
+		case err != nil:
+			p.tags = append(p.tags, d.DeliveryTag)
+			return nil, err
+		case w != fresh:
+			return nil, errors.Join(p.refuse(&h.Entry), p.keep(ctx, d))
+		}
 		p.tags = append(p.tags, d.DeliveryTag)
-		h := &held{Entry: newEntry(d, p.queue.main, p.seen), tag: d.DeliveryTag}
 		p.large = max(p.large, h.Message.size())
 		if p.sub.left--; p.sub.left == 0 {
 			if err := p.cancel(ctx); err != nil {

@@ -1,0 +1,72 @@
+package errorqueue
+
+import (
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/warren-mq/warren/internal/header"
+)
+
+// carry returns m as it is published again: persistent, with its properties and
+// headers, but without what must not be sent twice. What that was is kept in
+// headers of ours, as consumers do it too.
+//
+//   - expiration would delete it where it goes, a foreign user id closes the
+//     channel, and CC sends copies to others and makes the mandatory flag blind
+//   - the broker's own headers: see header.IsBrokers
+func carry(m *Message) amqp.Publishing {
+	p := amqp.Publishing{
+		Headers:         make(amqp.Table, len(m.Headers)+8),
+		ContentType:     m.ContentType,
+		ContentEncoding: m.ContentEncoding,
+		DeliveryMode:    amqp.Persistent,
+		Priority:        m.Priority,
+		CorrelationId:   m.CorrelationID,
+		ReplyTo:         m.ReplyTo,
+		MessageId:       m.ID,
+		Timestamp:       m.Timestamp,
+		Type:            m.Type,
+		AppId:           m.AppID,
+		Body:            m.Body,
+	}
+	h := p.Headers
+	for name, v := range m.Headers {
+		switch {
+		case header.IsBrokers(name):
+		case name == "CC":
+			h[header.OriginalCC] = wire(v)
+		case name == "BCC":
+			h[header.OriginalBCC] = wire(v)
+		default:
+			if _, taken := h[name]; !taken { // by one of the above
+				h[name] = wire(v)
+			}
+		}
+	}
+	if m.Expiration != "" {
+		h[header.OriginalExpiration] = m.Expiration
+	}
+	if m.UserID != "" {
+		h[header.OriginalUserID] = m.UserID
+	}
+	return p
+}
+
+// wire returns a header's value with the client's type for tables.
+func wire(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		t := make(amqp.Table, len(v))
+		for name, v := range v {
+			t[name] = wire(v)
+		}
+		return t
+	case []any:
+		a := make([]any, len(v))
+		for i, e := range v {
+			a[i] = wire(e)
+		}
+		return a
+	default:
+		return v
+	}
+}
