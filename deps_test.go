@@ -36,6 +36,7 @@ var arrows = map[string][]string{
 	"monitoring/statsdmonitor": {"monitoring", "monitoring/internal/gauges", "github.com/DataDog/datadog-go/v5/statsd"},
 	"internal/header":          {},
 	"topology":                 {},
+	"topology/drift":           {"topology"},
 	"connection":               {"monitoring", amqp},
 	"internal/confirm":         {"connection", amqp},
 	"publisher":                {"connection", "codec", "monitoring", "internal/confirm", "internal/header", amqp},
