@@ -64,6 +64,11 @@ var arrows = map[string][]string{
 
 	"warrenfx": {"connection", "consumer", "monitoring", "publisher", "go.uber.org/fx"},
 
+	"errorqueue/where": {
+		"codec", "errorqueue", "github.com/expr-lang/expr", "github.com/expr-lang/expr/ast", "github.com/expr-lang/expr/file",
+		"github.com/expr-lang/expr/vm",
+	},
+
 	"cmd/warren": {"connection", "monitoring", "rabbittest", "github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/term"},
 
 	// Not part of the library.

@@ -4,6 +4,7 @@ go 1.26.0
 
 require (
 	github.com/DataDog/datadog-go/v5 v5.9.1
+	github.com/expr-lang/expr v1.17.8
 	github.com/getsentry/sentry-go v0.43.0
 	github.com/hamba/avro/v2 v2.31.0
 	github.com/prometheus/client_golang v1.20.5
