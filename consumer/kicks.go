@@ -47,20 +47,24 @@ func (kicks) plan(queue string, cfg *Config) (topology.Plan, error) {
 // read adds the failures that the broker has counted to those before the message
 // was last published.
 func (kicks) read(d *delivery) (ignored []string) {
-	n, first, ok := header.FailuresOfKicks(d.Headers, d.epoch.queue)
+	k, ok := header.FailuresOfKicks(d.Headers, d.epoch.queue)
 	if !ok {
 		ignored = append(ignored, header.Deaths)
 	}
-	s := &d.state
-	s.Attempt = min(s.Attempt+n, math.MaxInt32)
-	if n > 0 {
-		if s.FirstFailure == "" && !first.IsZero() {
-			s.FirstFailure = stamp(first)
-		}
-		// Nobody notes when its last wait was over. At least what it waited for
-		// its attempts is not taken for the queue's being slow.
-		s.Due = time.Now()
+	if k.Failures == 0 {
+		return ignored
 	}
+	s := &d.state
+	s.Attempt = min(s.Attempt+k.Failures, math.MaxInt32)
+	if s.FirstFailure == "" && !k.First.IsZero() {
+		s.FirstFailure = stamp(k.First)
+	}
+	if !s.Moved {
+		s.OriginExchange, s.OriginKey = k.Exchange, k.Key
+	}
+	// Nobody notes when its last wait was over. At least what it waited for its
+	// attempts is not taken for the queue's being slow.
+	s.Due = time.Now()
 	return ignored
 }
 

@@ -132,7 +132,10 @@ func (ruby) failures(tb testing.TB, d *amqp.Delivery, q string) (n int) {
 	tb.Helper()
 	deaths, _ := d.Headers["x-death"].([]any)
 	for _, v := range deaths {
-		death, _ := v.(amqp.Table)
+		death, ok := v.(amqp.Table)
+		if !ok {
+			death, _ = v.(map[string]any) // as our handlers see it
+		}
 		if count, ok := death["count"].(int64); ok && death["queue"] == q {
 			n += int(count)
 		}

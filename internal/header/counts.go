@@ -26,19 +26,30 @@ func FailuresOfBunnicula(headers map[string]any) (n int, ok bool) {
 	return count(v), true
 }
 
-// FailuresOfKicks returns how often a message has failed, as Kicks counts it:
-// how often it left the queue for whatever reason, by the broker's own book, and
-// when it did so first, if that is told. ok is false if that book cannot be
-// read: then what can be is counted. Brokers before RabbitMQ 4 believe what a
+// KicksState is what the broker's book of deaths tells about a message that is
+// retried as Kicks does it.
+type KicksState struct {
+	// Failures is how often it has left the queue, for whatever reason.
+	Failures int
+	// First is when it did so first; zero if that is not told.
+	First time.Time
+	// Exchange and Key are what it had been published with when it did; empty if
+	// that is not told.
+	Exchange, Key string
+}
+
+// FailuresOfKicks returns how often a message has failed, as Kicks counts it,
+// and what else the broker has noted about that. ok is false if its book cannot
+// be read: then what can be is counted. Brokers before RabbitMQ 4 believe what a
 // publisher has written there.
-func FailuresOfKicks(headers map[string]any, queue string) (n int, first time.Time, ok bool) {
+func FailuresOfKicks(headers map[string]any, queue string) (s KicksState, ok bool) {
 	v, present := headers[Deaths]
 	if !present {
-		return 0, first, true
+		return s, true
 	}
 	deaths, ok := v.([]any)
 	if !ok {
-		return 0, first, false
+		return s, false
 	}
 	for _, v := range deaths {
 		death := table(v)
@@ -49,19 +60,33 @@ func FailuresOfKicks(headers map[string]any, queue string) (n int, first time.Ti
 		if name, _ := text(death["queue"]); name != queue {
 			continue
 		}
-		if at, isTime := death["time"].(time.Time); isTime && (first.IsZero() || at.Before(first)) {
-			first = at
-		}
 		switch i, isInt := Int(death["count"]); {
 		case death["count"] == nil:
-			n++ // of a broker that wrote an entry for each
+			s.Failures++ // of a broker that wrote an entry for each
 		case !isInt || i < 0:
 			ok = false
 		default:
-			n += count(death["count"])
+			s.Failures += count(death["count"])
+		}
+		if at, isTime := death["time"].(time.Time); isTime && (s.First.IsZero() || at.Before(s.First)) {
+			s.First = at
+			s.Exchange, s.Key = address(death)
 		}
 	}
-	return min(n, maxAttempt), first, ok
+	s.Failures = min(s.Failures, maxAttempt)
+	return s, ok
+}
+
+// address returns what a message had been published with before a death.
+func address(death map[string]any) (exchange, key string) {
+	exchange, _ = text(death["exchange"])
+	if keys, _ := death["routing-keys"].([]any); len(keys) > 0 {
+		key, _ = text(keys[0])
+	}
+	if !isShort(exchange) || !isShort(key) {
+		return "", ""
+	}
+	return exchange, key
 }
 
 // table returns a header's value if that is a table. The client library has a

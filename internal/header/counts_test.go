@@ -3,6 +3,7 @@ package header_test
 import (
 	"encoding/json"
 	"math"
+	"strings"
 	"testing"
 	"time"
 
@@ -70,25 +71,35 @@ func TestFailuresOfKicks(t *testing.T) {
 		{"void", nil, 0, false},
 		{"beyond counting", []any{death("q", "a", int64(math.MaxInt64)), death("q", "b", int64(math.MaxInt64))}, math.MaxInt32, true},
 	} {
-		if n, _, ok := header.FailuresOfKicks(map[string]any{"x-death": test.death}, "q"); n != test.want || ok != test.ok {
-			t.Errorf("%s: %d %v, want %d %v", test.name, n, ok, test.want, test.ok)
+		if s, ok := header.FailuresOfKicks(map[string]any{"x-death": test.death}, "q"); s.Failures != test.want || ok != test.ok {
+			t.Errorf("%s: %+v %v, want %d %v", test.name, s, ok, test.want, test.ok)
 		}
 	}
-	if n, _, ok := header.FailuresOfKicks(nil, "q"); n != 0 || !ok {
-		t.Errorf("without headers: %d %v", n, ok)
+	if s, ok := header.FailuresOfKicks(nil, "q"); s != (header.KicksState{}) || !ok {
+		t.Errorf("without headers: %+v %v", s, ok)
 	}
 }
 
 func TestFirstFailureOfKicks(t *testing.T) {
 	at := time.Unix(1_800_000_000, 0)
-	_, first, _ := header.FailuresOfKicks(map[string]any{"x-death": []any{
-		amqp.Table{"queue": "q", "count": int64(1), "reason": "delivery_limit", "time": at.Add(time.Hour)},
-		amqp.Table{"queue": "q", "count": int64(1), "reason": "rejected", "time": at},
+	s, ok := header.FailuresOfKicks(map[string]any{"x-death": []any{
+		amqp.Table{"queue": "q", "count": int64(1), "reason": "delivery_limit", "time": at.Add(time.Hour), "exchange": "later"},
+		amqp.Table{"queue": "q", "count": int64(1), "reason": "rejected", "time": at, "exchange": "sneakers", "routing-keys": []any{"order.new", "cc"}},
 		amqp.Table{"queue": "q-retry", "count": int64(1), "time": at.Add(-time.Hour)},
 		amqp.Table{"queue": "q", "count": int64(1), "time": "yesterday"},
 	}}, "q")
-	if !first.Equal(at) {
-		t.Errorf("%v, want %v", first, at)
+	if want := (header.KicksState{Failures: 3, First: at, Exchange: "sneakers", Key: "order.new"}); s != want || !ok {
+		t.Errorf("%+v, want %+v", s, want)
+	}
+	long := strings.Repeat("k", 256)
+	for _, death := range []amqp.Table{
+		{"queue": "q", "time": at, "exchange": "x", "routing-keys": []any{long}},
+		{"queue": "q", "time": at, "exchange": long, "routing-keys": []any{"k"}},
+		{"queue": "q", "time": at, "exchange": 7, "routing-keys": "k"},
+	} {
+		if s, _ := header.FailuresOfKicks(map[string]any{"x-death": []any{death}}, "q"); s.Exchange != "" || s.Key != "" {
+			t.Errorf("%+v", s)
+		}
 	}
 }
 
@@ -100,8 +111,8 @@ func FuzzFailuresOfKicks(f *testing.F) {
 		if json.Unmarshal([]byte(text), &v) != nil {
 			return
 		}
-		if n, _, _ := header.FailuresOfKicks(map[string]any{"x-death": v}, "q"); n < 0 {
-			t.Errorf("%d of %s", n, text)
+		if s, _ := header.FailuresOfKicks(map[string]any{"x-death": v}, "q"); s.Failures < 0 {
+			t.Errorf("%+v of %s", s, text)
 		}
 	})
 }
