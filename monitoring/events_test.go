@@ -169,6 +169,11 @@ var samples = []struct {
 		`level=DEBUG msg="queues declared" queue=orders count=5 took=30ms`,
 	},
 	{
+		monitoring.WaitingChosen{Queue: "orders", Consumer: 3, Waiting: "tiers", Reason: "RabbitMQ 4.0.5 is older than 4.3"},
+		`level=INFO msg="waiting chosen" queue=orders waiting=tiers reason="RabbitMQ 4.0.5 is older than 4.3"`,
+	},
+	{monitoring.WaitingChosen{Queue: "orders", Waiting: "native"}, `level=INFO msg="waiting chosen" queue=orders waiting=native`},
+	{
 		monitoring.HeaderIgnored{Queue: "orders", MessageID: "m-7", Header: "warren-attempt"},
 		`level=WARN msg="header ignored" queue=orders message_id=m-7 header=warren-attempt`,
 	},

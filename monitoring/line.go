@@ -139,6 +139,10 @@ func (l *line) describeState(e Event) {
 		l.text("queue", e.Queue)
 		l.number("count", e.Count)
 		l.duration("took", e.Took)
+	case WaitingChosen:
+		l.text("queue", e.Queue)
+		l.text("waiting", e.Waiting)
+		l.text("reason", e.Reason)
 	case HeaderIgnored:
 		l.text("queue", e.Queue)
 		l.text("message_id", e.MessageID)

@@ -22,6 +22,7 @@ import (
 //	INFO   publishing unblocked  Unblocked
 //	INFO   consumer ready        ConsumerReady
 //	INFO   consumer resized      ConsumerResized
+//	INFO   waiting chosen        WaitingChosen
 //	INFO   consumer paused       ConsumerPaused
 //	INFO   consumer resumed      ConsumerResumed
 //	INFO   consumer stopping     ConsumerStopping
@@ -169,6 +170,8 @@ func headline(e Event) (slog.Level, string) {
 		return slog.LevelInfo, "consumer stopped"
 	case QueuesDeclared:
 		return slog.LevelDebug, "queues declared"
+	case WaitingChosen:
+		return slog.LevelInfo, "waiting chosen"
 	case HeaderIgnored:
 		return slog.LevelWarn, "header ignored"
 	case Reviewed:

@@ -59,7 +59,8 @@ type Retried struct {
 	Fingerprint string
 	// Wait is how long the message waits before the next attempt.
 	Wait time.Duration
-	// To is the retry queue that it waits in.
+	// To is the retry queue that it waits in, or the main queue where that holds
+	// it back itself.
 	To string
 }
 

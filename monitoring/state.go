@@ -198,6 +198,19 @@ type QueuesDeclared struct {
 	Took  time.Duration
 }
 
+// WaitingChosen says in which way messages wait between their attempts, where a
+// consumer was asked to find out by itself (consumer.Auto): at its first
+// connection, and whenever that changes.
+type WaitingChosen struct {
+	Queue string
+	// Consumer tells it from other consumers of the queue; see [ConsumerReady].
+	Consumer int64
+	// Waiting is "native" or "tiers".
+	Waiting string
+	// Reason is why it is not another one; empty if it is the best there is.
+	Reason string
+}
+
 // HeaderIgnored says that a header of Warren on a received message could not be
 // used, and was taken as absent. The message is handled all the same.
 type HeaderIgnored struct {
@@ -275,6 +288,7 @@ func (ConsumerOverloaded) event() {}
 func (ConsumerStopping) event()   {}
 func (ConsumerStopped) event()    {}
 func (QueuesDeclared) event()     {}
+func (WaitingChosen) event()      {}
 func (HeaderIgnored) event()      {}
 func (Reviewed) event()           {}
 func (MonitorPanicked) event()    {}
