@@ -97,3 +97,20 @@ func ExamplePolicy_UnmarshalText() {
 	// Output:
 	// steps(5s, 1m0s, 1h0m0s) <nil>
 }
+
+// What RabbitMQ 4.3 can do by itself, and what comes nearest to what it cannot.
+func ExamplePolicy_AsLinear() {
+	for _, policy := range []retry.Policy{
+		retry.Linear(5, 10*time.Second, time.Minute),
+		retry.Exponential(5, time.Second, time.Hour),
+	} {
+		if step, limit, ok := policy.AsLinear(); ok {
+			fmt.Println(policy, "adds", step, "each time, up to", limit)
+		} else {
+			fmt.Println(policy, "is nearest to", policy.NearestLinear())
+		}
+	}
+	// Output:
+	// linear(5, 10s, 1m0s) adds 10s each time, up to 1m0s
+	// exponential(5, 1s, 1h0m0s) is nearest to linear(5, 2s, 16s)
+}
