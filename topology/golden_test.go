@@ -19,9 +19,13 @@ var update = flag.Bool("update", false, "write testdata anew; a changed argument
 // this test fails, the change is wrong, not the file.
 func TestArgumentsStayAsTheyAre(t *testing.T) {
 	waits := []time.Duration{250 * time.Millisecond, time.Second, 90 * time.Second, 24 * time.Hour}
-	for _, kind := range []topology.Type{topology.Quorum, topology.Classic} {
-		t.Run(string(kind), func(t *testing.T) {
-			checkGolden(t, string(kind), render(topology.Tiers("orders", kind, waits)))
+	for name, plan := range map[string]topology.Plan{
+		"quorum":  topology.Tiers("orders", topology.Quorum, waits),
+		"classic": topology.Tiers("orders", topology.Classic, waits),
+		"native":  topology.Native("orders", 10*time.Second, time.Minute, 5),
+	} {
+		t.Run(name, func(t *testing.T) {
+			checkGolden(t, name, render(plan))
 		})
 	}
 }

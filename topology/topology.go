@@ -140,6 +140,7 @@ func Tiers(queue string, t Type, waits []time.Duration) Plan {
 	return p
 }
 
+// retryQueue is the queue that holds messages for wait.
 func retryQueue(queue string, t Type, wait time.Duration) Retry {
 	args := map[string]any{
 		"x-queue-type":              string(t),
