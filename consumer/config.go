@@ -101,7 +101,7 @@ type Config struct {
 	Timeout time.Duration
 
 	// Waiting is the way in which messages wait between attempts. The zero value
-	// is Tiers, which every RabbitMQ from 3.10 on can do.
+	// is Tiers, which every RabbitMQ from 3.10 on can do. See docs/waiting.md.
 	Waiting Waiting
 
 	// Workers is how many handlers run at once. 0 means 4.
@@ -310,11 +310,12 @@ func (cfg *Config) queueType() topology.Type {
 	return topology.Quorum
 }
 
-// means returns how the consumer lets messages wait, and what it needs for that.
-func (cfg *Config) means(queue string) (*means, error) {
-	w := cfg.Waiting.way()
+// means returns how a consumer lets messages wait in a way, and what it needs for
+// that.
+func (cfg *Config) means(queue string, waiting Waiting) (*means, error) {
+	w := waiting.way(cfg)
 	if w == nil {
-		return nil, fmt.Errorf("Config.Waiting is unknown: %v", cfg.Waiting)
+		return nil, fmt.Errorf("Config.Waiting is unknown: %v", waiting)
 	}
 	if err := topology.CheckName(queue, cfg.Retry.Waits()); err != nil {
 		return nil, err

@@ -67,7 +67,9 @@ type Consumer struct {
 	conn    *connection.Connection
 	queue   string
 	config  Config
-	means   *means
+	choices []*means              // ways of waiting, the best first; one, but for Auto
+	taken   atomic.Pointer[means] // the one that was declared last
+	unfit   error                 // why Auto has only one choice
 	monitor monitoring.Monitor
 	number  int64              // of the consumer, for the monitor
 	starter monitoring.Starter // nil if the monitor is none
@@ -132,11 +134,11 @@ func newConsumer(conn *connection.Connection, queue string, cfg Config) (*Consum
 	if err != nil {
 		return nil, err
 	}
-	means, err := checked.means(queue)
+	choices, unfit, err := checked.choices(queue)
 	if err != nil {
 		return nil, err
 	}
-	c := &Consumer{conn: conn, queue: queue, config: checked, means: means}
+	c := &Consumer{conn: conn, queue: queue, config: checked, choices: choices, unfit: unfit}
 	c.monitor = monitoring.All(cmp.Or(cfg.Monitor, conn.Monitor()))
 	c.starter, _ = c.monitor.(monitoring.Starter)
 	c.number = numbers.Add(1)
@@ -151,9 +153,18 @@ func (c *Consumer) Queue() string { return c.queue }
 
 // Plan returns the queues, exchanges and bindings that the consumer needs.
 // The caller may change what it returns.
+//
+// With Auto they are those of Tiers, which every broker can do, until the
+// consumer has declared its queues; and from then on those that it has declared.
 func (c *Consumer) Plan() topology.Plan {
-	m, _ := c.config.means(c.queue) // anew: it is all slices and maps
-	return m.plan
+	// Anew: it is all slices and maps.
+	choices, _, _ := c.config.choices(c.queue)
+	for _, m := range choices {
+		if m.plan.Waiting == c.present().plan.Waiting {
+			return m.plan
+		}
+	}
+	return topology.Plan{}
 }
 
 // Declare does what Config.Declare says, as Run does whenever it connects: a
@@ -164,7 +175,7 @@ func (c *Consumer) Declare(ctx context.Context) error {
 	for wait := minPause; ; wait = min(2*wait, maxPause) {
 		s, err := c.conn.Session(ctx, connection.Consume)
 		if err == nil {
-			err = c.declare(ctx, s, c.means)
+			_, err = c.prepare(ctx, s)
 		}
 		switch {
 		case err == nil:

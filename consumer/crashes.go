@@ -1,9 +1,6 @@
 package consumer
 
 import (
-	"strconv"
-	"strings"
-
 	"github.com/warren-mq/warren/internal/header"
 )
 
@@ -22,21 +19,8 @@ func (tiers) crashes(d *delivery) int {
 		return 0
 	}
 	n := header.Crashes(d.Headers, d.Redelivered)
-	if n > 0 && countsAcquired(d.epoch.version) {
+	if n > 0 && delaysRetries(d.epoch.version) {
 		n = min(n, header.Acquired(d.Headers))
 	}
 	return n
-}
-
-// countsAcquired tells whether quorum queues of that RabbitMQ count every
-// delivery: since 4.3.
-func countsAcquired(version string) bool {
-	major, rest, _ := strings.Cut(version, ".")
-	minor, _, _ := strings.Cut(rest, ".")
-	x, err := strconv.Atoi(major)
-	if err != nil {
-		return false
-	}
-	y, err := strconv.Atoi(minor)
-	return x > 4 || x == 4 && err == nil && y >= 3
 }

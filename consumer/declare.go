@@ -23,12 +23,8 @@ type step struct {
 	do         func(*amqp.Channel) error
 }
 
-// declare does what Config.Declare says about the plan, if the broker is one for
-// it.
+// declare does what Config.Declare says about the plan.
 func (c *Consumer) declare(ctx context.Context, s *connection.Session, m *means) error {
-	if err := m.way.admit(s.Version()); err != nil {
-		return err
-	}
 	steps := c.steps(&m.plan)
 	if len(steps) == 0 {
 		return nil

@@ -75,14 +75,15 @@ func (r *run) openEpoch() (*epoch, error) {
 		return nil, err
 	}
 	r.latest = session
-	if err := r.declare(ctx, session, r.means); err != nil {
+	means, err := r.prepare(ctx, session)
+	if err != nil {
 		return nil, err
 	}
 	channel, err := openChannel(ctx, session)
 	if err != nil {
 		return nil, err
 	}
-	e := r.newEpoch(channel.Channel, r.means)
+	e := r.newEpoch(channel.Channel, means)
 	e.channel = channel
 	e.frameMax, e.version = session.FrameMax(), session.Version()
 	e.closed = channel.NotifyClose(make(chan *amqp.Error, 1))

@@ -77,6 +77,22 @@ func (e *DeclareError) Error() string {
 // Unwrap returns Err.
 func (e *DeclareError) Unwrap() error { return e.Err }
 
+// UnsupportedError is a broker that cannot let messages wait in the way that
+// Config.Waiting asks for. Nothing is declared there, and nothing consumed.
+type UnsupportedError struct {
+	// Way is the way of waiting.
+	Way Waiting
+	// Version is the broker's; empty if it does not tell.
+	Version string
+	// Needs is the first version that can do it, such as "4.3".
+	Needs string
+}
+
+// Error names the way and both versions.
+func (e *UnsupportedError) Error() string {
+	return fmt.Sprintf("Config.Waiting %v needs RabbitMQ %s or later, and the broker is RabbitMQ %s", e.Way, e.Needs, e.Version)
+}
+
 // SettleError is what Health returns while the outcome of a message has not
 // been carried out for ten seconds or more. The message is unacked and safe.
 type SettleError struct {

@@ -102,7 +102,7 @@ func (r *run) retryMessage(d *delivery, v verdict, q topology.Retry, notBefore, 
 	}
 	if v.failure != 0 {
 		f := header.Failure{At: now, Attempt: d.state.Attempt, Kind: v.failure.String(), Text: header.Text(v.err)}
-		h[header.FirstFailure] = cmp.Or(d.state.FirstFailure, stamp(now))
+		d.firstFailure(h, now)
 		h[header.Failures] = f.Append(d.state.Failures)
 	} else {
 		d.history(h)
@@ -137,6 +137,14 @@ func (d *delivery) history(h amqp.Table) {
 	}
 }
 
+// firstFailure notes when the message failed for the first time, unless it was
+// the broker who counted that, and does not tell.
+func (d *delivery) firstFailure(h amqp.Table, now time.Time) {
+	if first := d.state.FirstFailure; first != "" || d.failures == 0 {
+		h[header.FirstFailure] = cmp.Or(first, stamp(now))
+	}
+}
+
 // errorMessage is d on its way to the error queue, with what a person needs.
 func (r *run) errorMessage(d *delivery, v verdict, f header.Failure, to address, frameMax int) confirm.Message {
 	p := d.carry()
@@ -151,7 +159,7 @@ func (r *run) errorMessage(d *delivery, v verdict, f header.Failure, to address,
 	if v.reason == monitoring.ReasonUndecodable || v.reason == monitoring.ReasonInvalid {
 		h[header.Attempts] = int64(d.state.Attempt) - 1 // this one did not run
 	}
-	h[header.FirstFailure] = cmp.Or(d.state.FirstFailure, stamp(f.At))
+	d.firstFailure(h, f.At)
 	h[header.LastFailure] = stamp(f.At)
 	h[header.OriginQueue] = r.queue
 	h[header.Host] = r.host

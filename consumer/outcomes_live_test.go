@@ -136,7 +136,7 @@ func deferOnce(err func() error) consumer.Handler[[]byte] {
 
 func TestEveryOutcome(t *testing.T) {
 	t.Parallel()
-	for _, waiting := range []consumer.Waiting{consumer.Tiers, consumer.Bunnicula, consumer.Kicks} {
+	for _, waiting := range []consumer.Waiting{consumer.Tiers, consumer.Native, consumer.Bunnicula, consumer.Kicks} {
 		t.Run(waiting.String(), func(t *testing.T) {
 			t.Parallel()
 			everyOutcome(t, waiting)
@@ -147,6 +147,7 @@ func TestEveryOutcome(t *testing.T) {
 func everyOutcome(t *testing.T, waiting consumer.Waiting) {
 	t.Helper()
 	onBoth(t, func(t *testing.T, k *kit) {
+		k.needs(waiting)
 		all := outcomes()
 		r := run(k, func(ctx context.Context, m message) consumer.Outcome { return all[m.ID].handler(ctx, m) }, consumer.Config{
 			Workers: 16, Retry: retry.Fixed(1, 200*time.Millisecond), Timeout: 300 * time.Millisecond, Waiting: waiting,

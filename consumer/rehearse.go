@@ -16,7 +16,7 @@ import (
 func (r *run) rehearse(stage *rehearsal.Stage) error {
 	defer r.halt()
 	r.sender = stage
-	e := r.newEpoch(stage, r.means)
+	e := r.newEpoch(stage, r.present())
 	e.frameMax = rehearsal.FrameMax
 	e.acks.hurry() // there is no dispatcher to write them later
 	r.pool.start()

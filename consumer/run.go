@@ -424,8 +424,7 @@ func (r *run) unsettled() []Unfinished {
 }
 
 func isRefusal(err error) bool {
-	var refused *DeclareError
-	return errors.As(err, &refused)
+	return errors.As(err, new(*DeclareError)) || errors.As(err, new(*UnsupportedError))
 }
 
 // lost wraps what ended an epoch for those who handle its messages.

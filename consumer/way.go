@@ -20,6 +20,26 @@ const (
 	// RabbitMQ from 3.10 on. The default.
 	Tiers Waiting = iota
 
+	// Native leaves the waiting to the main queue, as quorum queues of RabbitMQ
+	// 4.3 and later can do it: nothing is published for a Retry, so nothing can
+	// be lost or doubled on the way, and a message that kills its process waits,
+	// too. It waits in equal steps only (retry.Fixed and retry.Linear, or what is
+	// like them), and the waits are arguments of the main queue: another policy
+	// needs another queue. An older broker is refused with an [UnsupportedError].
+	//
+	// A delivery that ends with its connection uses up an attempt, since the
+	// broker does not tell that from a Retry. A message that came without an id
+	// gets none by a Retry, and what earlier attempts failed with is not kept on
+	// the message. RetryAfter and Defer take retry queues, as with Tiers.
+	Native
+
+	// Auto is Native where the broker, the policy and the main queue, if that
+	// exists, let it be, and otherwise Tiers. Which one it is, and why, is told
+	// as a monitoring.WaitingChosen. A main queue that exists decides: it
+	// stays what it was declared as, also when the broker is upgraded. It is
+	// Tiers where Config.Declare is not DeclareAll.
+	Auto
+
 	// Bunnicula shares the main queue with consumers of Bunnicula 2, a library
 	// for Clojure: it declares the queues and exchanges that those declare, and
 	// counts attempts in their header. What Warren itself puts off waits in
@@ -39,6 +59,10 @@ func (w Waiting) String() string {
 	switch w {
 	case Tiers:
 		return "tiers"
+	case Native:
+		return "native"
+	case Auto:
+		return "auto"
 	case Bunnicula:
 		return "bunnicula"
 	case Kicks:
@@ -48,11 +72,13 @@ func (w Waiting) String() string {
 	}
 }
 
-// way returns what does it, or nil.
-func (w Waiting) way() way {
+// way returns what does it, or nil. Auto is none of its own.
+func (w Waiting) way(cfg *Config) way {
 	switch w {
 	case Tiers:
 		return tiers{}
+	case Native:
+		return newNative(cfg)
 	case Bunnicula:
 		return bunnicula{}
 	case Kicks:

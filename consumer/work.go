@@ -22,6 +22,9 @@ type delivery struct {
 	started time.Time
 	// early is how much too early it came; so little that a worker waits.
 	early time.Duration
+	// failures is how many failed deliveries the broker has counted that are
+	// attempts, where it is the broker who counts them.
+	failures int
 	// suspect: it may be what kills the process. It runs alone.
 	suspect bool
 	// ctx is what monitors get with its events: the handler's context, once it
@@ -55,6 +58,9 @@ func (e *epoch) newDelivery(in amqp.Delivery) *delivery {
 // queueWait returns for how long the message has been ready, as far as can be
 // told.
 func (d *delivery) queueWait(now time.Time) time.Duration {
+	if d.failures > 0 {
+		return 0 // the headers are those of an earlier attempt
+	}
 	since := d.Timestamp // in whole seconds
 	if at, ok := header.TimeOf(d.MessageId); ok && at.Sub(since).Abs() < 2*time.Second {
 		since = at

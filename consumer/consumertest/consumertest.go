@@ -71,12 +71,15 @@ func Run[T any](t TB, handle consumer.Handler[T], body T) Result {
 //   - An empty Queue is "consumertest".
 //   - Attempt 0 is 1. On a later attempt the message has the headers that an
 //     earlier one has left, but for the texts of its failures.
+//     With consumer.Native it has the broker's counts, and is redelivered.
 //   - Headers, with Exchange and Key, are those that it was published with.
 //
 // What ctx is to Run of a Consumer it is here: the handler gets its values, and
 // when it ends, the consumer stops. Config.Drain later the handler's context
 // ends with consumer.ErrDraining. If the cause of ctx is
 // consumer.ErrConnectionLost, then that is what happens, at once.
+//
+// consumer.Auto is consumer.Tiers here.
 //
 // Of Config, what is about the broker and about other messages has no effect:
 // Bindings, Declare, Prefetch, Workers and the like. Nothing is told to a monitor
@@ -140,6 +143,13 @@ func delivery[T any](m consumer.Message[T], cfg consumer.Config) (amqp.Delivery,
 	if m.Attempt > 1 {
 		d.Headers = make(amqp.Table, len(headers)+4)
 		maps.Copy(d.Headers, headers)
+	}
+	switch {
+	case m.Attempt <= 1:
+	case cfg.Waiting == consumer.Native: // it comes from the main queue
+		d.Redelivered = true
+		d.Headers[header.DeliveryCount], d.Headers[header.AcquiredCount] = int64(m.Attempt)-1, int64(m.Attempt)-1
+	default:
 		d.Headers[header.Queue] = queue
 		d.Headers[header.Attempt] = int64(m.Attempt)
 		d.Headers[header.OriginExchange], d.Headers[header.OriginKey] = d.Exchange, d.RoutingKey

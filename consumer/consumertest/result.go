@@ -19,7 +19,8 @@ type Fate int
 const (
 	// Acked messages are done.
 	Acked Fate = iota + 1
-	// Retried messages wait in a retry queue for their next attempt.
+	// Retried messages wait for their next attempt: in a retry queue, or in the
+	// main queue with consumer.Native.
 	Retried
 	// Deferred messages wait in a retry queue for the same attempt.
 	Deferred
@@ -79,9 +80,9 @@ type Result struct {
 	// Wait is how long a message that is retried or deferred waits, or has still
 	// to wait if it is held.
 	Wait time.Duration
-	// To is the retry queue or error queue that the message goes to, and Sent
-	// the message that would be published there, with all its headers. Sent is
-	// nil if nothing is published. After RetryAfter and Defer, To is the first
+	// To is the retry queue or error queue that the message goes to, or the main
+	// queue that holds it back, and Sent the message that would be published
+	// there, with all its headers. Sent is nil if nothing is published. After RetryAfter and Defer, To is the first
 	// of the queues that make up the wait.
 	To   string
 	Sent *amqp.Publishing

@@ -89,6 +89,19 @@ func address(death map[string]any) (exchange, key string) {
 	return exchange, key
 }
 
+// Refused tells whether the broker has dead-lettered the message because
+// consumers of some queue refused it, and so may have counted its failures there.
+func Refused(headers map[string]any) bool {
+	deaths, _ := headers[Deaths].([]any)
+	for _, v := range deaths {
+		switch reason, _ := text(table(v)["reason"]); reason {
+		case "rejected", "delivery_limit":
+			return true
+		}
+	}
+	return false
+}
+
 // table returns a header's value if that is a table. The client library has a
 // type of its own for tables, which this package does not know.
 func table(v any) map[string]any {

@@ -67,11 +67,13 @@ const (
 	Cut = "warren-cut"
 )
 
-// DeliveryCount is how often a quorum queue has seen a delivery of the message
-// fail. Anyone can forge it.
-const DeliveryCount = "x-delivery-count"
-
-const acquiredCount = "x-acquired-count"
+// What a quorum queue counts: how often it has seen a delivery of the message
+// fail and, since RabbitMQ 4.3, how often it has delivered it. Anyone can forge
+// both.
+const (
+	DeliveryCount = "x-delivery-count"
+	AcquiredCount = "x-acquired-count"
+)
 
 // IsOurs tells whether a header is one of Warren's.
 func IsOurs(name string) bool { return strings.HasPrefix(name, Prefix) }
@@ -87,7 +89,7 @@ func IsBrokers(name string) bool {
 	if !strings.HasPrefix(name, "x-") {
 		return false
 	}
-	return name == "x-death" || name == DeliveryCount || name == acquiredCount ||
+	return name == "x-death" || name == DeliveryCount || name == AcquiredCount ||
 		strings.HasPrefix(name, "x-first-death-") || strings.HasPrefix(name, "x-last-death-")
 }
 
@@ -273,7 +275,12 @@ func Crashes(headers map[string]any, redelivered bool) int {
 
 // Acquired returns how many deliveries of the message there have been before,
 // as RabbitMQ 4.3 and later count them.
-func Acquired(headers map[string]any) int { return count(headers[acquiredCount]) }
+func Acquired(headers map[string]any) int { return count(headers[AcquiredCount]) }
+
+// AddFailures adds the failures that the broker has counted to the attempt.
+func (s *State) AddFailures(n int) {
+	s.Attempt = int(min(int64(s.Attempt)+int64(n), maxAttempt))
+}
 
 func count(v any) int {
 	n, ok := Int(v)
