@@ -75,7 +75,7 @@ func journeyOf(t *testing.T, b *rabbittest.Broker, waiting consumer.Waiting) {
 		t.Errorf("%d messages are left in the main queue", n)
 	}
 	errored := map[string]bool{}
-	for _, m := range b.Queue("orders.error").Messages() {
+	for _, m := range b.Queue(c.Plan().Error.Name).Messages() {
 		errored[string(m.Body)] = true
 	}
 	if want := `map["never":true]`; fmt.Sprintf("%v", errored) != want {
