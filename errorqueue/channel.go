@@ -2,7 +2,6 @@ package errorqueue
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -72,15 +71,18 @@ func (c *channel) hangUp() {
 // why returns what ended the channel, which is closed or about to be.
 func (c *channel) why() error {
 	reason := <-c.closed
-	err := c.session.Err()
-	switch {
-	case errors.Is(err, connection.ErrUnreadable):
-		return err
-	case reason != nil:
-		return reason
-	case err != nil:
-		return err
-	default:
-		return amqp.ErrClosed
+	if reason != nil && reason.Server && reason.Code >= amqp.AccessRefused && reason.Code <= amqp.PreconditionFailed {
+		return reason // of this channel alone
 	}
+	timer := time.NewTimer(goodbye)
+	defer timer.Stop()
+	select { // the session knows why the connection ended, as soon as it has
+	case <-c.session.Done():
+		return c.session.Err()
+	case <-timer.C:
+	}
+	if reason != nil {
+		return reason
+	}
+	return amqp.ErrClosed
 }

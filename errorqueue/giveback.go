@@ -6,49 +6,82 @@ import (
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/warren-mq/warren/internal/header"
 )
 
 const (
 	// batch is how many entries are given back at a time. A channel of RabbitMQ
 	// sends a quorum queue 32 commands, and then gathers what comes until those
-	// are done: gathered returns come back in disorder on 3.10 if they are more
-	// than 32, on 4.0 if they are of more than 32 consumers.
-	batch = 32
+	// are done: gathered returns come back in disorder if they are more than 32,
+	// or of several consumers.
+	batch = 30
 	// settling is how long a batch may take to be ready again. It may never be:
-	// others take entries, too.
-	settling = 500 * time.Millisecond
-	// contested is that time where the queue has other consumers.
-	contested = 10 * time.Millisecond
+	// others take entries, too. So it is halved, down to impatient, for each
+	// batch that is not seen to be ready.
+	settling  = 2 * time.Second
+	impatient = 20 * time.Millisecond
 )
 
 // end gives back what is held, in order, and waits until the broker has done
-// so, and has read all acks. If it returns an error the broker takes everything
-// back that it has not read an ack of. It does not end with ctx; a broker that
-// does not answer is hung up on after a while.
+// so, and has carried out all acks. If it returns an error the broker takes
+// everything back of which it has not read an ack. It does not end with ctx; a
+// broker that does not answer is hung up on after a while.
 func (p *pass) end(ctx context.Context) error {
 	ctx = context.WithoutCancel(ctx)
-	var kept error
-	if p.sub != nil {
-		if err := p.cancel(ctx); err != nil {
-			return err
-		}
-		for d := range p.sub.deliveries { // those that next has not returned
-			kept = errors.Join(kept, p.keep(ctx, &d))
-		}
-	}
-	certain, err := p.giveBack(ctx)
+	kept, err := p.gather(ctx)
 	if err != nil {
 		return errors.Join(kept, err)
 	}
-	if p.acked && !certain {
-		if err := p.flush(ctx); err != nil {
-			return errors.Join(kept, err)
+	certain, err := p.giveBack(ctx)
+	if err == nil && p.acked && !certain {
+		err = p.flush(ctx)
+	}
+	if err == nil {
+		if err = p.ask(ctx, (*amqp.Channel).Close); err != nil {
+			err = p.lost(ctx, err)
 		}
 	}
-	if err := p.ask(ctx, (*amqp.Channel).Close); err != nil {
-		return errors.Join(kept, p.lost(ctx, err))
+	return errors.Join(kept, err)
+}
+
+// gather takes what must be given back together with what is held: what has
+// been delivered already, and, of a quorum queue, all that was ever given back.
+// A quorum queue keeps such messages ahead of the others, in the order in which
+// they came back. So what is given back now goes behind those that wait there,
+// unless they are given back after it.
+func (p *pass) gather(ctx context.Context) (kept, err error) {
+	if p.sub != nil {
+		if err := p.cancel(ctx); err != nil {
+			return nil, err
+		}
 	}
-	return kept
+	for p.sub != nil || p.returned {
+		d, err := p.take(ctx)
+		if err != nil {
+			return kept, err
+		}
+		if d == nil {
+			break
+		}
+		kept = errors.Join(kept, p.keep(ctx, d))
+	}
+	if p.sub != nil { // more was delivered than there was at the beginning
+		if err := p.cancel(ctx); err != nil {
+			return kept, err
+		}
+		for d := range p.sub.deliveries {
+			kept = errors.Join(kept, p.keep(ctx, &d))
+		}
+	}
+	return kept, nil
+}
+
+// wasReturned tells whether a quorum queue had given out the message before.
+// Classic queues put everything back where it was, and count nothing.
+func wasReturned(d *amqp.Delivery) bool {
+	_, counted := d.Headers[header.DeliveryCount]
+	return d.Redelivered && (counted || header.Acquired(d.Headers) > 0)
 }
 
 // giveBack returns all that is held, batch by batch. It is certain that the
@@ -62,7 +95,7 @@ func (p *pass) giveBack(ctx context.Context) (certain bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	for len(p.tags) > 0 {
+	for hope := settling; len(p.tags) > 0; {
 		n := min(batch, len(p.tags))
 		for _, tag := range p.tags[:n] {
 			if err := p.Nack(tag, false, true); err != nil {
@@ -70,29 +103,30 @@ func (p *pass) giveBack(ctx context.Context) (certain bool, err error) {
 			}
 		}
 		p.tags = p.tags[n:]
-		if q, certain, err = p.settle(ctx, q.Messages+n); err != nil {
+		if q, certain, err = p.settle(ctx, q.Messages+n, hope); err != nil {
 			return false, err
+		}
+		if hope = max(hope/2, impatient); certain {
+			hope = settling
 		}
 	}
 	return certain, nil
 }
 
-// settle waits until that many messages are ready, as long as there is hope.
-func (p *pass) settle(ctx context.Context, ready int) (q amqp.Queue, seen bool, err error) {
+// settle waits until that many messages are ready, as long as there is hope. The
+// number of consumers does not tell whether there is: cancelled ones count as
+// long as they hold something.
+func (p *pass) settle(ctx context.Context, ready int, hope time.Duration) (q amqp.Queue, seen bool, err error) {
 	began := time.Now()
-	for pause := 100 * time.Microsecond; ; pause *= 2 {
+	for pause := 100 * time.Microsecond; ; pause = min(2*pause, impatient) {
 		q, err := p.inspect(ctx)
 		if err != nil || q.Messages >= ready {
 			return q, err == nil, err
 		}
-		hope := settling
-		if q.Consumers > 0 {
-			hope = contested
-		}
 		if time.Since(began) >= hope {
 			return q, false, nil
 		}
-		time.Sleep(min(pause, hope))
+		time.Sleep(pause)
 	}
 }
 

@@ -76,8 +76,15 @@ func plainValue(v any) any {
 	}
 }
 
+// overhead is about how much memory a message takes besides its headers and
+// body.
+const overhead = 1 << 10
+
 // size is about how much memory the message takes.
-func (m *Message) size() int { return len(m.Body) + 2*tableSize(m.Headers) + 1024 }
+func (m *Message) size() int { return len(m.Body) + tableSize(m.Headers) + overhead }
+
+// size is about how much memory a delivery takes, with the Message made of it.
+func size(d *amqp.Delivery) int { return len(d.Body) + 2*tableSize(d.Headers) + overhead }
 
 // tableSize is about how many bytes are in a table.
 func tableSize(t map[string]any) int {
@@ -96,6 +103,8 @@ func valueSize(v any) int {
 	case []byte:
 		return entry + len(v)
 	case map[string]any:
+		return entry + tableSize(v)
+	case amqp.Table:
 		return entry + tableSize(v)
 	case []any:
 		n := entry

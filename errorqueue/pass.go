@@ -52,7 +52,9 @@ type pass struct {
 	acked     bool     // some were acked
 	sub       *subscription
 	exhausted bool // nothing was ready when it was asked last
+	returned  bool // the last entry that was taken was given back before: see wasReturned
 	chunk     int  // how large the next may be
+	asked     int  // how large the last one is
 	large     int  // the largest entry so far, in bytes
 }
 
@@ -86,12 +88,34 @@ func (q *Queue) begin(ctx context.Context) (*pass, error) {
 // next returns the next entry, or io.EOF after the last. Other errors are
 // ctx's, or wrap ErrLost or ErrWorn; nothing follows them.
 func (p *pass) next(ctx context.Context) (*held, error) {
+	if p.seen < p.total && time.Since(p.began) > longest {
+		return nil, fmt.Errorf("%w: entries cannot be held for longer than %v", ErrLost, longest)
+	}
+	d, err := p.take(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if d == nil {
+		return nil, io.EOF
+	}
+	h := &held{Entry: newEntry(d, p.queue.main, p.session.Version(), p.seen), tag: d.DeliveryTag}
+	switch w, err := p.wearOf(ctx, &h.Entry); {
+	case err != nil:
+		p.tags = append(p.tags, d.DeliveryTag)
+		return nil, err
+	case w != fresh:
+		return nil, errors.Join(p.refuse(&h.Entry), p.keep(ctx, d))
+	}
+	p.tags = append(p.tags, d.DeliveryTag)
+	return h, nil
+}
+
+// take returns the next delivery, and nil after the last. It is the caller's to
+// hold.
+func (p *pass) take(ctx context.Context) (*amqp.Delivery, error) {
 	for p.seen < p.total {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
-		}
-		if time.Since(p.began) > longest {
-			return nil, fmt.Errorf("%w: entries cannot be held for longer than %v", ErrLost, longest)
 		}
 		if p.sub == nil {
 			if err := p.subscribe(ctx); err != nil {
@@ -107,24 +131,17 @@ func (p *pass) next(ctx context.Context) (*held, error) {
 			continue
 		}
 		p.seen++
-		h := &held{Entry: newEntry(d, p.queue.main, p.session.Version(), p.seen), tag: d.DeliveryTag}
-		switch w, err := p.wearOf(ctx, &h.Entry); {
-		case err != nil:
-			p.tags = append(p.tags, d.DeliveryTag)
-			return nil, err
-		case w != fresh:
-			return nil, errors.Join(p.refuse(&h.Entry), p.keep(ctx, d))
-		}
-		p.tags = append(p.tags, d.DeliveryTag)
-		p.large = max(p.large, h.Message.size())
+		p.returned = wasReturned(d)
+		p.large = max(p.large, size(d))
 		if p.sub.left--; p.sub.left == 0 {
 			if err := p.cancel(ctx); err != nil {
+				p.tags = append(p.tags, d.DeliveryTag)
 				return nil, err
 			}
 		}
-		return h, nil
+		return d, nil
 	}
-	return nil, io.EOF
+	return nil, nil
 }
 
 var consumerTags atomic.Int64
@@ -138,6 +155,7 @@ func (p *pass) subscribe(ctx context.Context) error {
 	p.chunk = min(2*p.chunk, p.queue.config.Chunk)
 	host, _ := os.Hostname() // or none
 	s := &subscription{tag: fmt.Sprintf("review/%.100s/%d/%d", host, os.Getpid(), consumerTags.Add(1)), left: n}
+	p.asked = n
 	err := p.ask(ctx, func(ch *amqp.Channel) (err error) {
 		if err := ch.Qos(n, 0, false); err != nil {
 			return err
@@ -239,6 +257,9 @@ func (p *pass) lost(ctx context.Context, err error) error {
 	}
 	if p.IsClosed() {
 		err = p.why()
+	}
+	if errors.Is(err, connection.ErrUnreadable) {
+		return fmt.Errorf("%w: among the %d entries after number %d: %w", ErrLost, p.asked, p.seen, err)
 	}
 	return fmt.Errorf("%w: %w", ErrLost, err)
 }
