@@ -69,7 +69,10 @@ var arrows = map[string][]string{
 		"github.com/expr-lang/expr/vm",
 	},
 
-	"cmd/warren": {"connection", "monitoring", "rabbittest", "github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/term"},
+	"cmd/warren": {
+		"connection", "monitoring", "rabbittest", "topology", "topology/drift", "internal/management",
+		amqp, "github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/term",
+	},
 
 	// Not part of the library.
 	"internal/management":                  {},

@@ -77,6 +77,13 @@ func TestRabbitMQAnswers(t *testing.T) {
 		t.Errorf("bindings: %+v, %v", bindings, err)
 	}
 
+	if bs, err := c.QueueBindings(t.Context(), "/", name); err != nil || len(bs) != 2 {
+		t.Errorf("bindings of the queue: %+v, %v", bs, err)
+	}
+	if _, err := c.QueueBindings(t.Context(), "/", name+"x"); !errors.Is(err, management.ErrNotFound) {
+		t.Errorf("bindings of no queue: %v", err)
+	}
+
 	for what, ask := range map[string]func() error{
 		"policies":          func() error { _, err := c.Policies(t.Context(), "/"); return err },
 		"operator policies": func() error { _, err := c.OperatorPolicies(t.Context(), "/"); return err },

@@ -170,7 +170,7 @@ func (c *Client) get(ctx context.Context, path string, v any, statuses ...int) e
 // refused makes an error of an answer.
 func refused(path string, status int, body []byte) *Error {
 	e := &Error{Path: path, Status: status}
-	var said struct{ Reason any }
+	var said struct{ Error, Reason any }
 	if json.Unmarshal(body, &said) == nil && said.Reason != nil {
 		e.Reason = fmt.Sprint(said.Reason)
 	}
@@ -184,10 +184,10 @@ func refused(path string, status int, body []byte) *Error {
 	case http.StatusForbidden:
 		e.kind = ErrForbidden
 	case http.StatusUnauthorized:
-		// Also what the broker says to a user who is known, but may not see this:
-		// "Not administrator user".
+		// Also what the broker says to a user who is known, but may not see this.
+		// It spells the two in two ways.
 		e.kind = ErrLogin
-		if strings.HasPrefix(e.Reason, "Not ") && strings.HasSuffix(e.Reason, " user") {
+		if said.Error == "not_authorised" {
 			e.kind = ErrForbidden
 		}
 	}

@@ -87,6 +87,7 @@ func TestAnswersThatAreErrors(t *testing.T) {
 		{"a wrong password", 401, `{"error":"not_authorized","reason":"Login failed"}`, management.ErrLogin, "401 Login failed"},
 		{"a wrong password, since 4.0", 401, `{"error":"not_authorized","reason":"Not_Authorized"}`, management.ErrLogin, "401 Not_Authorized"},
 		{"not for this user", 401, `{"error":"not_authorised","reason":"Not administrator user"}`, management.ErrForbidden, "Not administrator user"},
+		{"another virtual host", 401, `{"error":"not_authorised","reason":"User not authorised to access virtual host"}`, management.ErrForbidden, "virtual host"},
 		{"forbidden", 403, `{}`, management.ErrForbidden, "overview: 403"},
 		{"another server", 502, "<html>\x1b[31m", nil, "overview: 502"},
 		{"a redirection", 302, "", nil, "overview: 302"},

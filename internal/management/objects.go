@@ -139,6 +139,13 @@ func (c *Client) Bindings(ctx context.Context, vhost, exchange string) (b []Bind
 	return b, err
 }
 
+// QueueBindings asks for the bindings of a queue, with that to the default
+// exchange, whose name is empty. ErrNotFound: there is no such queue.
+func (c *Client) QueueBindings(ctx context.Context, vhost, queue string) (b []Binding, err error) {
+	err = c.get(ctx, path("queues", vhost, queue, "bindings"), &b)
+	return b, err
+}
+
 // Policy is a policy, or an operator policy. Of those that match a queue the
 // one with the highest priority holds, and the operator's beside it.
 type Policy struct {

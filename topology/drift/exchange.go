@@ -6,6 +6,9 @@ import (
 	"github.com/warren-mq/warren/topology"
 )
 
+const mendExchange = "an exchange cannot be changed. Either plan what the broker has, or take another name, bind both until all publishers " +
+	"have moved, and delete the old one: docs/topology.md"
+
 // exchange compares an exchange that the plan declares.
 func (c *comparison) exchange(want topology.Exchange) {
 	e := c.broker.Exchanges[want.Name]
@@ -29,8 +32,6 @@ func (c *comparison) exchange(want topology.Exchange) {
 	if e.Kind == "" { // it was declared again, and the broker agreed
 		return
 	}
-	const mend = "an exchange cannot be changed. Plan what the broker has; or take another name, bind both until all publishers " +
-		"have moved, and delete the old one: docs/topology.md"
 	for _, p := range []struct{ name, want, have string }{
 		{"type", want.Kind, e.Kind},
 		{"durable", text(want.Durable), text(e.Durable)},
@@ -41,7 +42,7 @@ func (c *comparison) exchange(want topology.Exchange) {
 		if p.want != p.have {
 			c.differs(Difference{
 				Kind: KindProperty, Weight: Failure, Object: "exchange", Name: want.Name, Argument: p.name,
-				Want: p.want, Have: p.have, Breaks: refused, Mend: mend,
+				Want: p.want, Have: p.have, Breaks: refused, Mend: mendExchange,
 			})
 		}
 	}
@@ -49,7 +50,7 @@ func (c *comparison) exchange(want topology.Exchange) {
 
 // binding looks for a binding of the plan.
 func (c *comparison) binding(want topology.Binding) {
-	name := describe(want.Exchange, want.Queue, want.Key)
+	name := BindingName(want)
 	e := c.broker.Exchanges[want.Exchange]
 	q := c.broker.Queues[want.Queue]
 	switch {
@@ -94,11 +95,13 @@ func sameBindingArgs(a, b map[string]any) bool {
 	return len(a) == 0 && len(b) == 0 || sameTable(any(a), any(b))
 }
 
-func describe(exchange, queue, key string) string {
-	if key == "" {
-		return exchange + " to " + queue
+// BindingName is how differences name a binding.
+func BindingName(b topology.Binding) string {
+	name := b.Exchange + " to " + b.Queue
+	if b.Key != "" {
+		name += " with key " + b.Key
 	}
-	return exchange + " to " + queue + " with key " + key
+	return name
 }
 
 // extraBindings notes bindings of the main queue that the plan does not have.
@@ -115,7 +118,7 @@ next:
 			}
 		}
 		c.differs(Difference{
-			Kind: KindExtra, Weight: Note, Object: "binding", Name: describe(b.Exchange, q.Name, b.Key),
+			Kind: KindExtra, Weight: Note, Object: "binding", Name: BindingName(topology.Binding{Exchange: b.Exchange, Queue: q.Name, Key: b.Key}),
 			Breaks: "messages arrive by a binding that the plan does not have: consumers never take one away",
 			Mend:   "if it is left over from an earlier plan, unbind it by hand",
 		})
@@ -136,7 +139,7 @@ func (c *comparison) target(p planned, q Queue) {
 	if !set {
 		if p.foreign {
 			c.differs(Difference{
-				Kind: KindTarget, Weight: Warning, Object: "queue", Name: p.Name, Want: "a dead-letter exchange", Have: "none",
+				Kind: KindTarget, Weight: Warning, Object: "queue", Name: p.Name, Have: "none",
 				Breaks: "what the broker itself gives up (x-delivery-limit, which RabbitMQ 4 sets to 20 on quorum queues) is deleted without a word",
 				Mend:   "a policy can set dead-letter-exchange \"\" and dead-letter-routing-key " + c.plan.Error.Name,
 			})

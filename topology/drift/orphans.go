@@ -12,7 +12,7 @@ import (
 // those of an earlier policy.
 func (c *comparison) orphans() {
 	if c.broker.Why["retries"] != "" {
-		c.unseen("queue", topology.RetryQueue(c.plan.Main.Name, 0), "whether retry queues of earlier plans are left", "retries")
+		c.unseen("queue", c.plan.Main.Name, "retry queues of earlier plans", "retries")
 		return
 	}
 	for _, q := range c.broker.Retries {

@@ -206,6 +206,9 @@ func (c *comparison) refusal(object, name string, r *Refusal) {
 		Argument: r.Argument, Want: r.Ours, Have: r.Theirs,
 		Breaks: refused, Mend: mendArgument,
 	}
+	if object == "exchange" {
+		d.Mend = mendExchange
+	}
 	if r.Argument == "" {
 		d.Have = r.Text
 	}
