@@ -70,7 +70,8 @@ var arrows = map[string][]string{
 	},
 
 	"cmd/warren": {
-		"connection", "monitoring", "rabbittest", "topology", "topology/drift", "internal/management",
+		"codec", "codec/avrocodec", "connection", "errorqueue", "errorqueue/where", "monitoring", "rabbittest", "topology",
+		"topology/drift", "internal/management",
 		amqp, "github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/term",
 	},
 

@@ -127,6 +127,7 @@ func TestProgressTellsRateAndRemainingTime(t *testing.T) {
 		{0, 5000, time.Second, "replayed 0 of 5,000"},
 		{1200, 40_000, 24 * time.Second, "replayed 1,200 of 40,000, 50/s, 12m56s left"},
 		{3, 5, 2 * time.Second, "replayed 3 of 5, 1.5/s, 1s left"},
+		{500, 0, 5 * time.Second, "replayed 500, 100/s"},
 		{5, 5, 2 * time.Second, "replayed 5 of 5, 2.5/s"},
 	} {
 		if got := progressLine("replayed", c.done, c.total, c.took); got != c.want {

@@ -43,9 +43,12 @@ func (p *progress) end() {
 	}
 }
 
-// progressLine tells how far it is, how fast it goes, and how long it will take.
+// progressLine tells how far it is, how fast it goes, and how long it will take. A total of 0 is not known.
 func progressLine(deed string, done, total int, took time.Duration) string {
-	line := fmt.Sprintf("%s %s of %s", deed, grouped(done), grouped(total))
+	line := deed + " " + grouped(done)
+	if total > 0 {
+		line += " of " + grouped(total)
+	}
 	if done <= 0 || took <= 0 {
 		return line
 	}

@@ -30,7 +30,7 @@ func rootCommand() *cobra.Command {
 		},
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(brokerCommand(), topologyCommand())
+	root.AddCommand(brokerCommand(), errorsCommand(), topologyCommand())
 	return root
 }
 

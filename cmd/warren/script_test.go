@@ -1,12 +1,22 @@
 package main
 
 import (
+	"context"
+	"crypto/rand"
 	"errors"
+	"fmt"
 	"os"
+	"os/exec"
+	"strconv"
+	"sync"
 	"testing"
+	"time"
 
+	amqp "github.com/rabbitmq/amqp091-go"
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/spf13/cobra"
+
+	"github.com/warren-mq/warren/internal/brokers"
 )
 
 func TestMain(m *testing.M) {
@@ -61,6 +71,156 @@ func asks() {
 	os.Exit(execute(cmd, os.Args[1:], os.Stdout, os.Stderr))
 }
 
+// TestScripts runs the scripts of testdata/script, each on a warren broker, which is another process, and on RabbitMQ.
+// In a script AMQP_URL names the broker, and $Q a queue of its own. There are these commands more:
+//
+//	seed QUEUE      six messages fail: see seed
+//	queues NAME...  declares queues
+//	code N COMMAND  runs a command, which ends with that exit code
+//	depth QUEUE N   the queue has so many messages that are ready, soon
 func TestScripts(t *testing.T) {
-	testscript.Run(t, testscript.Params{Dir: "testdata/script"})
+	eachBroker(t, func(t *testing.T, url string) {
+		testscript.Run(t, scripts(t, url, "testdata/script"))
+	})
+}
+
+// eachBroker runs test on a warren broker and on the RabbitMQ that tests share.
+func eachBroker(t *testing.T, test func(t *testing.T, url string)) {
+	t.Run("rabbittest", func(t *testing.T) {
+		t.Parallel()
+		var args []string
+		if version := os.Getenv("WARREN_RABBITTEST"); version != "" {
+			args = []string{"--version", version}
+		}
+		test(t, start(t, args...).amqp)
+	})
+	t.Run("rabbitmq", func(t *testing.T) {
+		t.Parallel()
+		test(t, brokers.RabbitMQ(t).URL)
+	})
+}
+
+// scripts are those of a folder, on the broker at url.
+func scripts(t *testing.T, url, dir string) testscript.Params {
+	var made deletions
+	t.Cleanup(func() { made.delete(t, url) })
+	return testscript.Params{
+		Dir: dir, RequireExplicitExec: true,
+		Setup: func(env *testscript.Env) error {
+			q := "script-" + rand.Text()[:10]
+			made.add(queuesOf(q)...)
+			env.Setenv("Q", q)
+			env.Setenv("AMQP_URL", url)
+			env.Setenv("NO_COLOR", "1")
+			env.Setenv("TZ", "UTC")
+			env.Setenv("GORACE", "atexit_sleep_ms=0") // a second for each command
+			return nil
+		},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"seed": func(ts *testscript.TestScript, _ bool, args []string) {
+				made.add(queuesOf(args[0])...)
+				ts.Check(seed(t.Context(), url, args[0]))
+			},
+			"queues": func(ts *testscript.TestScript, _ bool, args []string) {
+				made.add(args...)
+				ts.Check(declare(url, args...))
+			},
+			"code": func(ts *testscript.TestScript, _ bool, args []string) {
+				want, err := strconv.Atoi(args[0])
+				ts.Check(err)
+				got := 0
+				if err := ts.Exec(args[1], args[2:]...); err != nil {
+					exit := new(exec.ExitError)
+					if !errors.As(err, &exit) {
+						ts.Fatalf("%v", err)
+					}
+					got = exit.ExitCode()
+				}
+				if got != want {
+					ts.Fatalf("it ended with %d, want %d", got, want)
+				}
+			},
+			"depth": func(ts *testscript.TestScript, _ bool, args []string) {
+				want, err := strconv.Atoi(args[1])
+				ts.Check(err)
+				ts.Check(depth(t.Context(), url, args[0], want))
+			},
+		},
+	}
+}
+
+// deletions are queues to delete in the end.
+type deletions struct {
+	mu     sync.Mutex
+	queues []string
+}
+
+func (d *deletions) add(queues ...string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.queues = append(d.queues, queues...)
+}
+
+func (d *deletions) delete(t *testing.T, url string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	conn, err := amqp.Dial(url)
+	if err != nil {
+		return // it is gone, and they with it
+	}
+	defer func() { _ = conn.Close() }()
+	ch, err := conn.Channel()
+	must(t, err)
+	for _, queue := range d.queues {
+		_, err := ch.QueueDelete(queue, false, false, false)
+		must(t, err)
+	}
+}
+
+// declare makes queues that lose nothing.
+func declare(url string, queues ...string) error {
+	conn, err := amqp.Dial(url)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }()
+	ch, err := conn.Channel()
+	if err != nil {
+		return err
+	}
+	for _, queue := range queues {
+		if _, err := ch.QueueDeclare(queue, true, false, false, false, amqp.Table{"x-queue-type": "quorum"}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// depth waits until a queue has so many messages: a broker that has been told may take a moment.
+func depth(ctx context.Context, url, queue string, want int) error {
+	conn, err := amqp.Dial(url)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }()
+	ch, err := conn.Channel()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	for {
+		q, err := ch.QueueDeclarePassive(queue, true, false, false, false, nil)
+		if err != nil {
+			return err
+		}
+		if q.Messages == want {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%s has %d messages, want %d", queue, q.Messages, want)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
 }

@@ -2,6 +2,7 @@ package where
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -119,9 +120,13 @@ func newEnvironment(e errorqueue.Entry, decode func(errorqueue.Entry) (any, erro
 	return env
 }
 
-// decodeJSON reads a JSON body.
-func decodeJSON(e errorqueue.Entry, limit int) (any, error) {
+// DecodeJSON is what Config.Decode is if it is nil: it undoes the content
+// encoding, and reads JSON. Whole numbers are an int where that holds them, and
+// float64 otherwise. maxBody is as Config.MaxBody. A Decode for several kinds of
+// bodies calls it for some.
+func DecodeJSON(e errorqueue.Entry, maxBody int) (any, error) {
 	m := &e.Message
+	limit := cmp.Or(maxBody, DefaultMaxBody)
 	body, err := codec.Decompress(m.ContentEncoding, m.Body, limit)
 	if err != nil {
 		return nil, err

@@ -133,11 +133,7 @@ func Parse(text string, cfg Config) (func(errorqueue.Entry) (bool, error), error
 		return nil, &Error{Text: fmt.Sprintf("it has more than %d bytes", maxText)}
 	}
 	if cfg.Decode == nil {
-		limit := cfg.MaxBody
-		if limit == 0 {
-			limit = DefaultMaxBody
-		}
-		cfg.Decode = func(e errorqueue.Entry) (any, error) { return decodeJSON(e, limit) }
+		cfg.Decode = func(e errorqueue.Entry) (any, error) { return DecodeJSON(e, cfg.MaxBody) }
 	}
 	check := &rewriter{}
 	options := append(functions(), expr.Env(environment{}), expr.AsBool(), expr.MaxNodes(maxNodes), expr.Patch(check))
