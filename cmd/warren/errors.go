@@ -39,7 +39,7 @@ leaves the queue only when the broker has confirmed that it is where it should b
 			return unknownCommand(cmd, args[0])
 		},
 	}
-	cmd.AddCommand(lsCommand(), showCommand())
+	cmd.AddCommand(lsCommand(), showCommand(), groupsCommand())
 	return cmd
 }
 

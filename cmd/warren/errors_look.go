@@ -70,7 +70,7 @@ has bodies, headers and stacks with --bodies only.
 	f.BoolVar(&bodies, "bodies", false, "with --json: everything that is known, and the bodies")
 	l.bodyFlags.add(f)
 	l.queueFlags.add(f)
-	completeFilters(cmd)
+	completeFilters(cmd, &l.queueFlags)
 	return cmd
 }
 
@@ -209,7 +209,7 @@ ones that the flags choose. With --json it is one JSON object a line.
 	l.filterFlags.add(f)
 	l.bodyFlags.add(f)
 	l.queueFlags.add(f)
-	completeFilters(cmd)
+	completeFilters(cmd, &l.queueFlags)
 	return cmd
 }
 
