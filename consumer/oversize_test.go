@@ -117,3 +117,24 @@ func TestUnreadableMessages(t *testing.T) {
 		})
 	}
 }
+
+// A classic queue has no limit of deliveries: what nobody can read stays until someone takes it out. Until then the
+// consumer comes back less and less often, and not ten times a second for ever.
+func TestUnreadableMessagesOfClassicQueues(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, k *kit) {
+		r := run(k, ack, consumer.Config{Waiting: consumer.Kicks})
+		k.publish(amqp.Publishing{MessageId: "a", Headers: amqp.Table{"large": strings.Repeat("x", 131_050-15)}})
+		eventually(t, "Health to tell", func() bool { return errors.Is(r.Health(), consumer.ErrUnreadable) })
+		lost := func() int { return len(of[monitoring.ConsumerLost](k.events)) }
+		never(t, "lost eleven times within five seconds", 5*time.Second, func() bool { return lost() > 10 })
+		if n := lost(); n < 2 {
+			t.Errorf("it was lost %d times in five seconds", n)
+		}
+		_, err := k.channel().QueuePurge(k.queue, false) // by hand, if need be
+		must(t, err)
+		eventually(t, "health", func() bool { return r.Health() == nil })
+		k.publish(text("after", "x"))
+		eventually(t, "one more", func() bool { return k.events.endings("after") == "Acked 1" })
+	})
+}

@@ -184,10 +184,10 @@ func (r *run) again(l loss) {
 	switch {
 	case l.refused:
 		pause = slowRetry
-	case unreadable, r.lostConnection(l.err):
+	case unreadable && r.limitsDeliveries(), !unreadable && r.lostConnection(l.err):
 		// Who dials again waits long enough, if need be. And what is unreadable
-		// goes away with the broker's delivery limit: waiting longer would only
-		// put that off.
+		// goes away with the queue's delivery limit, if it has one: waiting longer
+		// would only put that off.
 		pause = minPause
 	default:
 		pause = min(minPause<<min(r.failures, pauseAfter), maxPause)
@@ -234,6 +234,13 @@ func (r *run) toldBySession(err error) error {
 		return told
 	}
 	return err
+}
+
+// limitsDeliveries tells whether the main queue gives up a message in the end
+// that no consumer can read. Of one that is somebody else's, it is hoped.
+func (r *run) limitsDeliveries() bool {
+	main := r.Plan().Main
+	return r.config.Declare == DeclareOwn || main.Args["x-delivery-limit"] != nil
 }
 
 // lostConnection tells whether err, which ended an epoch or kept it from
