@@ -22,6 +22,8 @@ import (
 const (
 	childQueue = "WARREN_CONSUMER_TEST_QUEUE"
 	childDrain = "WARREN_CONSUMER_TEST_DRAIN"
+	// childNative is the policy of one that leaves the waiting to the broker.
+	childNative = "WARREN_CONSUMER_TEST_NATIVE"
 )
 
 // consumeInChild is a process that consumes until SIGTERM. A message's body says what its handler does.
@@ -37,6 +39,14 @@ func consumeInChild() int {
 	if err != nil {
 		fmt.Println("drain:", err)
 		return 1
+	}
+	cfg := consumer.Config{Workers: 4, Prefetch: 100, Drain: drain, Retry: retry.Fixed(1, time.Hour), ConsumerTimeout: 2 * time.Hour}
+	if text := os.Getenv(childNative); text != "" {
+		cfg.Waiting = consumer.Native
+		if cfg.Retry, err = retry.Parse(text); err != nil {
+			fmt.Println("policy:", err)
+			return 1
+		}
 	}
 	c, err := consumer.New(conn, os.Getenv(childQueue), func(ctx context.Context, m consumer.Message[[]byte]) consumer.Outcome {
 		fmt.Println("began", m.ID)
@@ -55,7 +65,7 @@ func consumeInChild() int {
 		}
 		fmt.Println("done", m.ID)
 		return consumer.Ack()
-	}, consumer.Config{Workers: 4, Prefetch: 100, Drain: drain, Retry: retry.Fixed(1, time.Hour), ConsumerTimeout: 2 * time.Hour})
+	}, cfg)
 	if err != nil {
 		fmt.Println("new:", err)
 		return 1
@@ -82,12 +92,13 @@ type child struct {
 	lines []string
 }
 
-func startChild(k *kit, drain time.Duration) *child {
+func startChild(k *kit, drain time.Duration, env ...string) *child {
 	k.Helper()
 	c := &child{exited: make(chan struct{})}
 	c.cmd = exec.CommandContext(k.Context(), os.Args[0])
 	c.cmd.Env = append(os.Environ(), childVariable+"=consume", "AMQP_URL="+k.broker.URL,
 		childQueue+"="+k.queue, childDrain+"="+drain.String(), "GOCOVERDIR="+k.TempDir())
+	c.cmd.Env = append(c.cmd.Env, env...)
 	c.cmd.Stderr = os.Stderr
 	out, err := c.cmd.StdoutPipe()
 	must(k, err)

@@ -32,6 +32,8 @@
 //	Validate fails       error queue, reason "invalid"; no handler runs
 //	kills its process    error queue, reason "crashed", after ten deliveries
 //
+// How it waits is Config.Waiting: see [Waiting].
+//
 // # What is promised
 //
 // A message is acknowledged only after its handler said Ack, or after the

@@ -48,6 +48,34 @@ func startBroker() *rabbittest.Broker {
 	return broker
 }
 
+// The main queue makes its messages wait itself, on RabbitMQ 4.3 and later. It
+// cannot wait twice as long each time.
+func ExampleWaiting() {
+	conn, err := connection.New("amqp://localhost", connection.Config{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	handle := consumer.Func(func(ctx context.Context, m consumer.Message[Invoice]) error { return book(ctx, m.Body) })
+	for _, policy := range []retry.Policy{
+		retry.Exponential(5, time.Second, time.Hour),
+		retry.Linear(5, 2*time.Second, 16*time.Second),
+	} {
+		c, err := consumer.New(conn, "invoices", handle, consumer.Config{Waiting: consumer.Native, Retry: policy})
+		if err != nil {
+			fmt.Println(err)
+			continue
+		}
+		for _, q := range c.Plan().Queues() {
+			fmt.Println(q.Name, q.Args["x-delayed-retry-min"], q.Args["x-delayed-retry-max"])
+		}
+	}
+	// Output:
+	// consumer of "invoices": Config.Retry: RabbitMQ's own delayed retry waits a time that grows by the same step with each attempt, up to a limit, and exponential(5, 1s, 1h0m0s) does not; the nearest that does is linear(5, 2s, 16s), and Config.Waiting tiers does them all
+	// invoices.error <nil> <nil>
+	// invoices 2000 16000
+}
+
 func ExampleNew() {
 	broker := startBroker() // a rabbittest
 	defer broker.Close()

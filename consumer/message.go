@@ -31,12 +31,14 @@ type Message[T any] struct {
 	Raw []byte
 
 	// ID is the message's id. It is empty if a foreign publisher gave none;
-	// Warren assigns one at the first retry, and it stays.
+	// Warren assigns one when it first publishes the message again, as for a
+	// retry, and it stays.
 	ID string
 	// Queue is the main queue.
 	Queue string
 	// Attempt counts the deliveries to a handler, from 1. Deferrals do not
-	// count, nor do deliveries that ended with a lost connection.
+	// count, nor do deliveries that ended with a lost connection, unless
+	// Config.Waiting is Native.
 	Attempt int
 	// Redelivered says that the broker has delivered the message before,
 	// perhaps without anyone having handled it.

@@ -356,6 +356,36 @@ func TestNativeCrashes(t *testing.T) {
 	})
 }
 
+// A process that is killed uses up an attempt of what it had taken, and the rest goes on from there.
+func TestNativeWhereAProcessIsKilled(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, brokers.RabbitMQ(t))
+	k.needs(consumer.Native)
+	policy := retry.Linear(5, 200*time.Millisecond, time.Second)
+	cfg := consumer.Config{Waiting: consumer.Native, Retry: policy}
+	k.declarePlan(newConsumer(k, ack, cfg).Plan())
+	k.publish(text("a", "slow"))
+	for killed := range 2 {
+		process := startChild(k, time.Second, childNative+"="+policy.String())
+		eventually(t, "a child that handles the message", func() bool { return len(process.said("began")) == 1 })
+		must(t, process.cmd.Process.Kill())
+		receive(t, "the child's end", process.exited)
+		if n := len(process.said("done")); n != 0 {
+			t.Fatalf("child %d had done it", killed)
+		}
+	}
+	run(k, func(_ context.Context, m message) consumer.Outcome {
+		if m.Attempt < 5 {
+			return consumer.Retry(errBank)
+		}
+		return consumer.Ack()
+	}, cfg)
+	eventually(t, "the end", func() bool { return strings.Contains(k.events.endings("a"), "Acked") })
+	if got := k.events.endings("a"); got != "Retried 3, Retried 4, Acked 5" {
+		t.Errorf("it ends as %s", got)
+	}
+}
+
 // Counts that a publisher wrote are not the broker's.
 func TestNativeForgedCounts(t *testing.T) {
 	t.Parallel()

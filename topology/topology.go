@@ -8,6 +8,8 @@
 //	orders.retry.1m0s    holds a message for a minute, then the broker puts it back
 //	orders.error         holds what will not succeed by itself, for a person
 //
+// There are other ways to let messages wait, each with a function of its own.
+//
 // All are durable quorum queues, and whatever dead-letters does so at least
 // once: a classic queue that dead-letters was seen to lose thousands of
 // confirmed messages when its broker was killed. See DESIGN.md, D2 and D3.
