@@ -60,6 +60,11 @@ func consumeInChild() int {
 			select {}
 		case "fatal":
 			os.Exit(3)
+		case "greedy":
+			exhaust()
+		case "killed":
+			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+			select {}
 		default:
 			time.Sleep(time.Millisecond)
 		}
@@ -90,6 +95,8 @@ type child struct {
 
 	mu    sync.Mutex
 	lines []string
+
+	last strings.Builder // what it wrote to standard error; read after exited
 }
 
 func startChild(k *kit, drain time.Duration, env ...string) *child {
@@ -99,7 +106,7 @@ func startChild(k *kit, drain time.Duration, env ...string) *child {
 	c.cmd.Env = append(os.Environ(), childVariable+"=consume", "AMQP_URL="+k.broker.URL,
 		childQueue+"="+k.queue, childDrain+"="+drain.String(), "GOCOVERDIR="+k.TempDir())
 	c.cmd.Env = append(c.cmd.Env, env...)
-	c.cmd.Stderr = os.Stderr
+	c.cmd.Stderr = &c.last
 	out, err := c.cmd.StdoutPipe()
 	must(k, err)
 	must(k, c.cmd.Start())
@@ -115,6 +122,9 @@ func startChild(k *kit, drain time.Duration, env ...string) *child {
 	k.Cleanup(func() {
 		_ = c.cmd.Process.Kill()
 		<-c.exited
+		if last := c.last.String(); k.Failed() && last != "" {
+			k.Logf("a child's standard error begins with %.2000s", last)
+		}
 	})
 	return c
 }

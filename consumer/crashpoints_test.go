@@ -92,5 +92,10 @@ func TestNothingIsLostWhereverAConnectionIsCut(t *testing.T) {
 }
 
 func TestNothingIsLostWheneverTheBrokerIsKilled(t *testing.T) {
-	rabbittest.CrashPointsWith(t, rabbittest.CrashOptions{Kill: true}, journey)
+	for _, version := range []string{rabbittest.V3_10, rabbittest.V4_0, rabbittest.V4_3} {
+		t.Run(version, func(t *testing.T) {
+			o := rabbittest.CrashOptions{Kill: true, Broker: rabbittest.Options{Version: version}}
+			rabbittest.CrashPointsWith(t, o, journey)
+		})
+	}
 }
