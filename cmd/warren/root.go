@@ -30,7 +30,7 @@ func rootCommand() *cobra.Command {
 		},
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(brokerCommand(), errorsCommand(), topologyCommand())
+	root.AddCommand(brokerCommand(), doctorCommand(), errorsCommand(), topologyCommand())
 	return root
 }
 

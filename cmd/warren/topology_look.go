@@ -55,8 +55,9 @@ func (m *managementFlags) client(address string) (c *management.Client, vhost st
 // sight is a broker as the management API shows it.
 type sight struct {
 	*management.Client
-	vhost  string
-	broker drift.Broker
+	vhost   string
+	broker  drift.Broker
+	details map[string]management.Queue // of the queues that are there
 }
 
 // look begins to look at a broker. An error is that the API cannot be used at all.
@@ -65,7 +66,7 @@ func look(ctx context.Context, c *management.Client, vhost string) (*sight, erro
 	if err != nil {
 		return nil, err
 	}
-	s := &sight{Client: c, vhost: vhost, broker: drift.Broker{
+	s := &sight{Client: c, vhost: vhost, details: map[string]management.Queue{}, broker: drift.Broker{
 		Version:   overview.Version,
 		Queues:    map[string]drift.Queue{},
 		Exchanges: map[string]drift.Exchange{},
@@ -149,6 +150,7 @@ func (s *sight) queue(ctx context.Context, name string) {
 		s.broker.Why["queues"] = err.Error()
 		return
 	}
+	s.details[name] = q
 	seen := queueOf(q)
 	if bindings, err := s.QueueBindings(ctx, s.vhost, name); err != nil {
 		s.broker.Why["bindings"] = err.Error()
@@ -223,6 +225,7 @@ func (s *sight) retries(ctx context.Context, main string) {
 	for _, q := range list {
 		known := slices.ContainsFunc(s.broker.Retries, func(r drift.Queue) bool { return r.Name == q.Name })
 		if !known && drift.IsRetryQueue(main, q.Name) {
+			s.details[q.Name] = q
 			s.broker.Retries = append(s.broker.Retries, queueOf(q))
 		}
 	}

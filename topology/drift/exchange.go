@@ -131,7 +131,11 @@ func (c *comparison) target(p planned, q Queue) {
 	if args == nil && q.Agreed {
 		args = p.Args
 	}
-	if args == nil || p.role == errorQueue {
+	if p.role == errorQueue {
+		return
+	}
+	if args == nil {
+		c.unseen("queue", p.Name, "where dead letters go", "arguments")
 		return
 	}
 	s := c.settings(q, args)

@@ -10,7 +10,10 @@ import (
 	"strings"
 )
 
-// number returns a whole number of whatever type.
+// Number returns a value as a whole number, of whatever type it is. ok is false
+// if it is none.
+func Number(v any) (n int64, ok bool) { return number(v) }
+
 func number(v any) (int64, bool) {
 	switch v := v.(type) {
 	case json.Number:
