@@ -124,10 +124,17 @@ func askExchange(ctx context.Context, conn *connection.Connection, want topology
 	said, err = askBroker(ctx, conn, func(ch *amqp.Channel) error {
 		return ch.ExchangeDeclare(want.Name, want.Kind, want.Durable, want.AutoDelete, false, false, want.Args)
 	})
-	if err == nil && said != nil {
+	switch {
+	case err != nil:
+		return x, err
+	case said == nil:
+		x.Agreed = true
+	case said.Code == amqp.AccessRefused:
+		b.Why["arguments"] = said.Reason
+	default: // also a type that the broker does not have
 		x.Refused = refusalOf(said, want.Args)
 	}
-	return x, err
+	return x, nil
 }
 
 // askBroker puts one question on a channel of its own, since a refusal closes it. said is the broker's refusal; err is

@@ -90,7 +90,10 @@ type Exchange struct {
 	Durable    bool
 	AutoDelete bool
 	Args       map[string]any
-	Refused    *Refusal
+	// Refused and Agreed are as those of Queue. They stand in for Kind, and what
+	// follows it, where that is empty.
+	Refused *Refusal
+	Agreed  bool
 	// Bindings are what is bound to it. Nil means unknown.
 	Bindings []Binding
 }

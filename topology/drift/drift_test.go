@@ -270,6 +270,16 @@ func TestDifferences(t *testing.T) {
 			},
 		},
 		{
+			name: "an exchange that the broker agrees to",
+			change: func(b *drift.Broker) {
+				b.Exchanges["events"] = drift.Exchange{Name: "events", Seen: drift.Present, Agreed: true}
+			},
+		},
+		{
+			name: "an exchange of which nobody knows more", unseen: true,
+			change: func(b *drift.Broker) { b.Exchanges["events"] = drift.Exchange{Name: "events", Seen: drift.Present} },
+		},
+		{
 			name:   "a binding is missing",
 			change: change("orders", func(q *drift.Queue) { q.Bindings = []drift.Binding{} }),
 			want:   []string{"failure missing binding events to orders with key order.* (apply)"}, says: "drops it without a word",

@@ -29,7 +29,10 @@ func (c *comparison) exchange(want topology.Exchange) {
 		c.refusal("exchange", want.Name, e.Refused)
 		return
 	}
-	if e.Kind == "" { // it was declared again, and the broker agreed
+	if e.Kind == "" {
+		if !e.Agreed {
+			c.unseen("exchange", want.Name, "arguments", "arguments")
+		}
 		return
 	}
 	for _, p := range []struct{ name, want, have string }{
