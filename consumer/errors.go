@@ -90,7 +90,11 @@ type UnsupportedError struct {
 
 // Error names the way and both versions.
 func (e *UnsupportedError) Error() string {
-	return fmt.Sprintf("Config.Waiting %v needs RabbitMQ %s or later, and the broker is RabbitMQ %s", e.Way, e.Needs, e.Version)
+	broker := "is RabbitMQ " + e.Version
+	if e.Version == "" {
+		broker = "does not tell its version"
+	}
+	return fmt.Sprintf("Config.Waiting %v needs RabbitMQ %s or later, and the broker %s", e.Way, e.Needs, broker)
 }
 
 // SettleError is what Health returns while the outcome of a message has not

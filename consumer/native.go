@@ -100,7 +100,7 @@ func carried(d *delivery) bool {
 // the queue makes it wait, each time, like any other.
 func (n native) crashes(d *delivery) int {
 	all := n.tiers.crashes(d)
-	before := d.state.Attempt - d.failures - 1 // attempts that the broker has not counted
+	before := max(0, d.state.Attempt-d.failures-1) // attempts that the broker has not counted
 	return max(0, all-max(0, n.retries-before))
 }
 

@@ -287,6 +287,28 @@ func failOnce(_ context.Context, m message) consumer.Outcome {
 	return consumer.Ack()
 }
 
+// A handler that is stuck is retried by the broker, and what it says later does not count.
+func TestNativeWithAStuckHandler(t *testing.T) {
+	t.Parallel()
+	onNative(t, func(t *testing.T, k *kit) {
+		b := newBlocker()
+		b.deaf = true
+		run(k, b.handle, consumer.Config{
+			Waiting: consumer.Native, Retry: retry.Fixed(1, 300*time.Millisecond), Workers: 2, Timeout: 100 * time.Millisecond, Grace: 100 * time.Millisecond,
+		})
+		k.publish(text("a", "x"))
+		receive(t, "a handler", b.began)
+		retried := waitFor[monitoring.Retried](k, 1)[0]
+		if retried.Failure != monitoring.FailureStuck || retried.To != k.queue || len(retried.Stack) == 0 {
+			t.Errorf("%+v", retried)
+		}
+		receive(t, "another handler", b.began)
+		b.say(2, consumer.Ack())
+		eventually(t, "the end", func() bool { return k.events.endings("a") == "Retried 1, Acked 2" })
+		waitFor[monitoring.LateOutcome](k, 1)
+	})
+}
+
 // A lost connection uses up an attempt, and just one, whether a Retry was on its way or not.
 func TestNativeWhereTheConnectionIsLost(t *testing.T) {
 	t.Parallel()

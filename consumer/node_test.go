@@ -19,7 +19,11 @@ import (
 func TestBrokerFaults(t *testing.T) {
 	t.Parallel()
 	underLoad := func(name string, fault func(*brokers.Node)) brokers.Trial {
-		return brokers.Trial{Name: name, Test: func(t *testing.T, n *brokers.Node) { testFaultUnderLoad(t, n, fault) }}
+		return brokers.Trial{Name: name, Test: func(t *testing.T, n *brokers.Node) { testFaultUnderLoad(t, n, consumer.Tiers, fault) }}
+	}
+	kill := func(n *brokers.Node) {
+		n.Kill()
+		n.Boot()
 	}
 	brokers.Alone(t, nil,
 		brokers.Trial{
@@ -34,10 +38,10 @@ func TestBrokerFaults(t *testing.T) {
 			n.Thaw()
 		}),
 		underLoad("restarted in order", (*brokers.Node).Restart),
-		underLoad("killed", func(n *brokers.Node) {
-			n.Kill()
-			n.Boot()
-		}),
+		underLoad("killed", kill),
+		brokers.Trial{Name: "killed where it makes messages wait", Test: func(t *testing.T, n *brokers.Node) {
+			testFaultUnderLoad(t, n, consumer.Native, kill)
+		}},
 		brokers.Trial{Name: "killed while draining", Test: testKilledWhileDraining},
 	)
 }
@@ -49,12 +53,13 @@ func newNodeKit(t *testing.T, node *brokers.Node) *kit {
 }
 
 // testFaultUnderLoad lets a fault happen while messages are handled, retried and moved.
-func testFaultUnderLoad(t *testing.T, node *brokers.Node, fault func(*brokers.Node)) {
+func testFaultUnderLoad(t *testing.T, node *brokers.Node, waiting consumer.Waiting, fault func(*brokers.Node)) {
 	const workers, messages = 5, 1000
 	k := newNodeKit(t, node)
+	k.needs(waiting)
 	l := newLedger()
 	c, err := consumer.New(k.conn, k.queue, unsteady(l), consumer.Config{
-		Workers: workers, Prefetch: 20, Retry: retry.Fixed(5, time.Second),
+		Workers: workers, Prefetch: 20, Retry: retry.Fixed(5, time.Second), Waiting: waiting,
 	})
 	must(t, err)
 	r := start(k, c)
