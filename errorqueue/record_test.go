@@ -36,13 +36,6 @@ func everything() errorqueue.Message {
 	}
 }
 
-func must(tb testing.TB, err error) {
-	tb.Helper()
-	if err != nil {
-		tb.Fatal(err)
-	}
-}
-
 func TestAMessageIsTheSameAfterJSON(t *testing.T) {
 	odd := everything()
 	odd.ID, odd.Type, odd.Key = "\xff id", "base64:", "\x00"
