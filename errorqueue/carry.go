@@ -1,8 +1,11 @@
 package errorqueue
 
 import (
+	"time"
+
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"github.com/warren-mq/warren/internal/confirm"
 	"github.com/warren-mq/warren/internal/header"
 )
 
@@ -69,4 +72,48 @@ func wire(v any) any {
 	default:
 		return v
 	}
+}
+
+// remember writes down what only the broker's headers tell of an entry, since
+// those are not sent again. What is there of ours is of an earlier round.
+func remember(h amqp.Table, e *Entry) {
+	if e.Source != SourceBroker {
+		return
+	}
+	for _, t := range []struct {
+		name  string
+		value any
+		known bool
+	}{
+		{header.Reason, e.Reason, e.Reason != ""},
+		{header.Error, e.Error, e.Error != ""},
+		{header.ErrorType, e.ErrorType, e.ErrorType != ""},
+		{header.Stack, e.Stack, e.Stack != ""},
+		{header.Attempts, int64(e.Attempts), e.Attempts > 0},
+		{header.LastFailure, stamp(e.LastFailure), !e.LastFailure.IsZero()},
+		{header.OriginQueue, e.Queue, e.Queue != ""},
+		{header.Host, e.Host, e.Host != ""},
+		{header.Process, e.Process, e.Process != ""},
+		{header.Fingerprint, e.Fingerprint, true},
+		{header.OriginExchange, e.OriginExchange, e.OriginKey != ""},
+		{header.OriginKey, e.OriginKey, e.OriginKey != ""},
+	} {
+		delete(h, t.name)
+		if t.known {
+			h[t.name] = t.value
+		}
+	}
+	if _, present := h[header.FirstFailure]; !present && !e.FirstFailure.IsZero() {
+		h[header.FirstFailure] = stamp(e.FirstFailure)
+	}
+}
+
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
+
+// tightRoom is what is left free in the frame of headers for the broker's own:
+// enough for its note of one dead-lettering. Entries may come as full as that.
+const tightRoom = 2 << 10
+
+func addressed(t Target, p amqp.Publishing) confirm.Message {
+	return confirm.Message{Exchange: t.Exchange, Key: t.Key, Room: tightRoom, Publishing: p}
 }

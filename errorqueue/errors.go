@@ -33,9 +33,9 @@ var (
 	ErrWorn = errors.New("entries were looked at too often for a queue whose delivery limit is not known")
 )
 
-// missing tells whether the broker says that there is no such queue. It says
+// missing tells whether the broker says that there is no such queue, or exchange. It says
 // 404 also of queues that are there and do not answer.
 func missing(err error) bool {
 	var e *amqp.Error
-	return errors.As(err, &e) && e.Code == amqp.NotFound && strings.Contains(e.Reason, "no queue '")
+	return errors.As(err, &e) && e.Code == amqp.NotFound && (strings.Contains(e.Reason, "no queue '") || strings.Contains(e.Reason, "no exchange '"))
 }

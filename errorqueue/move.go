@@ -76,31 +76,32 @@ func (q *Queue) transfer(ctx context.Context, verb string, to Target, o Options)
 		remember(p.Headers, e)
 		return addressed(to, p), nil
 	}}
-	if o.DryRun {
-		s.doomed = q.unroutable(ctx, to)
-	}
+	s.doomed = q.unroutable(ctx, to)
 	return a.finish(ctx, s.run(ctx))
 }
 
-// unroutable says that a queue does not exist. Of an exchange nobody can tell
-// without publishing.
+// unroutable says that a queue or an exchange does not exist. To publish to an
+// exchange that is none closes the channel, and leaves what was on its way in
+// doubt.
 func (q *Queue) unroutable(ctx context.Context, to Target) error {
-	if to.Exchange != "" {
-		return nil
-	}
 	s, err := q.conn.Session(ctx, connection.Consume)
 	if err != nil {
 		return nil // the call is about to find that out itself
 	}
 	ch, err := s.Open(ctx, func(ch *amqp.Channel) error {
+		if to.Exchange != "" {
+			return ch.ExchangeDeclarePassive(to.Exchange, amqp.ExchangeDirect, true, false, false, false, nil) // of any kind
+		}
 		_, err := ch.QueueDeclarePassive(to.Key, true, false, false, false, nil)
 		return err
 	})
-	if missing(err) {
-		return fmt.Errorf("%w: %w", confirm.ErrUnroutable, err)
-	}
-	if err == nil {
+	switch {
+	case err == nil:
 		_ = s.Do(ctx, ch.Close)
+		return nil
+	case missing(err):
+		return fmt.Errorf("%w: %w", confirm.ErrUnroutable, err)
+	default: // what it is will be seen
+		return nil
 	}
-	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -61,25 +60,49 @@ func (q *Queue) Replay(ctx context.Context, o ReplayOptions) (Result, error) {
 		return a.finish(ctx, fmt.Errorf("ReplayOptions.Run must be printable text of at most %d bytes: %.80q", header.MaxRun, o.Run))
 	}
 	a.review.Run = o.Run
+	origins := &origins{q: q, asked: map[string]error{}}
 	s := &sweep{
 		action: a,
 		spare:  func(e *Entry) bool { return e.Message.Headers[header.Replay] == any(o.Run) },
 		message: func(e *Entry) (confirm.Message, error) {
 			to := to
 			if o.ToOrigin {
-				to = Target{Exchange: e.OriginExchange, Key: e.OriginKey}
-				if to == (Target{}) {
-					return confirm.Message{}, errors.New("nothing tells with which exchange and key it was first published")
+				var err error
+				if to, err = origins.of(ctx, e); err != nil {
+					return confirm.Message{}, err
 				}
 			}
 			p, err := q.replayed(e, o.Run, time.Now())
 			return addressed(to, p), err
 		},
 	}
-	if o.DryRun && !o.ToOrigin {
+	if !o.ToOrigin {
 		s.doomed = q.unroutable(ctx, to)
 	}
 	return a.finish(ctx, s.run(ctx))
+}
+
+// origins finds where entries were first published to.
+type origins struct {
+	q     *Queue
+	asked map[string]error // by exchange, why nothing can be published to it
+}
+
+// of returns an entry's origin, or why nothing can be published there.
+func (o *origins) of(ctx context.Context, e *Entry) (Target, error) {
+	to := Target{Exchange: e.OriginExchange, Key: e.OriginKey}
+	if to == (Target{}) {
+		return to, errors.New("nothing tells with which exchange and key it was first published")
+	}
+	if to.Exchange == "" {
+		return to, nil // the broker returns what has no queue
+	}
+	err, asked := o.asked[to.Exchange]
+	if !asked {
+		err = o.q.unroutable(ctx, to)
+		o.asked[to.Exchange] = err
+	}
+	return to, err
 }
 
 // isRun tells whether s can name a replay, and be read and typed by people.
@@ -109,14 +132,10 @@ func (q *Queue) replayed(e *Entry, run string, now time.Time) (amqp.Publishing, 
 		}
 	}
 	delete(h, header.RetryAttempts) // or the first failure would be the last
-	replays := 0
-	if about {
-		replays = replaysOf(e)
-	}
 	h[header.Queue] = q.main
 	h[header.Attempt] = int64(1)
 	h[header.Due] = now.UnixMilli() // it has waited since now, not since it was first published
-	h[header.Replays] = int64(min(replays, math.MaxInt32-1)) + 1
+	h[header.Replays] = int64(e.Replays) + 1
 	h[header.Replay] = run
 	if e.OriginKey != "" || e.OriginExchange != "" {
 		h[header.OriginExchange], h[header.OriginKey] = e.OriginExchange, e.OriginKey
@@ -124,10 +143,8 @@ func (q *Queue) replayed(e *Entry, run string, now time.Time) (amqp.Publishing, 
 	if _, present := h[header.FirstFailure]; !present && !e.FirstFailure.IsZero() {
 		h[header.FirstFailure] = stamp(e.FirstFailure)
 	}
-	if _, present := h[header.Failures]; !present {
-		if list := e.history(); len(list) > 0 {
-			h[header.Failures] = list
-		}
+	if list := e.history(); len(list) > 0 {
+		h[header.Failures] = list
 	}
 	return p, nil
 }
@@ -143,23 +160,15 @@ func staysOnReplay(name string) bool {
 	return header.IsOriginal(name)
 }
 
-// history is what is known of failures that are not in a header of ours.
+// history is what has failed so far, for the next entry.
 func (e *Entry) history() []any {
 	var list []any
 	for _, line := range e.Failures {
 		list = append(list, line)
 	}
-	if len(list) == 0 && e.Reason != "" {
+	if e.Reason != "" && (len(list) == 0 || e.Source == SourceBroker) { // which does not write one
 		f := header.Failure{At: e.LastFailure, Attempt: e.Attempts, Kind: e.Reason, Text: e.Error}
-		list = append(list, f.Line())
+		list = f.Append(list)
 	}
 	return list
-}
-
-func replaysOf(e *Entry) int {
-	n, ok := header.Int(e.Message.Headers[header.Replays])
-	if !ok || n < 0 {
-		return 0
-	}
-	return int(min(n, math.MaxInt32))
 }

@@ -36,8 +36,7 @@ type sweep struct {
 	do func(*Entry) error
 	// keeps leaves the entries in the queue.
 	keeps bool
-	// doomed says why nothing could be published, as far as is known before it
-	// is tried.
+	// doomed says why nothing can be published, if that is known without trying.
 	doomed error
 
 	pass    *pass
@@ -169,7 +168,7 @@ func (s *sweep) entry(ctx context.Context, h *held) error {
 	if err == nil && s.message != nil {
 		m, err = s.message(&h.Entry)
 	}
-	if err == nil && s.o.DryRun {
+	if err == nil {
 		err = s.doomed
 	}
 	if err != nil {
