@@ -33,9 +33,11 @@ func (p *pass) end(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(kept, err)
 	}
-	certain, err := p.giveBack(ctx)
-	if err == nil && p.acked && !certain {
+	if p.acked {
 		err = p.flush(ctx)
+	}
+	if err == nil {
+		err = p.giveBack(ctx)
 	}
 	if err == nil {
 		if err = p.ask(ctx, (*amqp.Channel).Close); err != nil {
@@ -52,11 +54,11 @@ func (p *pass) end(ctx context.Context) error {
 // unless they are given back after it.
 func (p *pass) gather(ctx context.Context) (kept, err error) {
 	if p.sub != nil {
-		if err := p.cancel(ctx); err != nil {
+		if err := p.finish(ctx); err != nil {
 			return nil, err
 		}
 	}
-	for p.sub != nil || p.returned {
+	for len(p.fetched) > 0 || p.returned {
 		d, err := p.take(ctx)
 		if err != nil {
 			return kept, err
@@ -65,14 +67,6 @@ func (p *pass) gather(ctx context.Context) (kept, err error) {
 			break
 		}
 		kept = errors.Join(kept, p.keep(ctx, d))
-	}
-	if p.sub != nil { // more was delivered than there was at the beginning
-		if err := p.cancel(ctx); err != nil {
-			return kept, err
-		}
-		for d := range p.sub.deliveries {
-			kept = errors.Join(kept, p.keep(ctx, &d))
-		}
 	}
 	return kept, nil
 }
@@ -84,33 +78,32 @@ func wasReturned(d *amqp.Delivery) bool {
 	return d.Redelivered && (counted || header.Acquired(d.Headers) > 0)
 }
 
-// giveBack returns all that is held, batch by batch. It is certain that the
-// broker has carried out all that was asked of it before if the last batch was
-// seen to be ready again.
-func (p *pass) giveBack(ctx context.Context) (certain bool, err error) {
+// giveBack returns all that is held, batch by batch.
+func (p *pass) giveBack(ctx context.Context) error {
 	if len(p.tags) == 0 {
-		return false, nil
+		return nil
 	}
 	q, err := p.inspect(ctx)
 	if err != nil {
-		return false, err
+		return err
 	}
 	for hope := settling; len(p.tags) > 0; {
 		n := min(batch, len(p.tags))
 		for _, tag := range p.tags[:n] {
 			if err := p.Nack(tag, false, true); err != nil {
-				return false, p.lost(ctx, err)
+				return p.lost(ctx, err)
 			}
 		}
 		p.tags = p.tags[n:]
-		if q, certain, err = p.settle(ctx, q.Messages+n, hope); err != nil {
-			return false, err
+		var seen bool
+		if q, seen, err = p.settle(ctx, q.Messages+n, hope); err != nil {
+			return err
 		}
-		if hope = max(hope/2, impatient); certain {
+		if hope = max(hope/2, impatient); seen {
 			hope = settling
 		}
 	}
-	return certain, nil
+	return nil
 }
 
 // settle waits until that many messages are ready, as long as there is hope. The
@@ -135,22 +128,28 @@ func (p *pass) settle(ctx context.Context, ready int, hope time.Duration) (q amq
 // 3,000 entries came back on 4.3. What it asks the queue for a client, such as
 // basic.get, is answered after the commands that it has sent before. It hears of
 // their end about then, sends what it has gathered meanwhile, and the next
-// answer comes after that; one more is for what it hears too late.
+// answer comes after that; one more is for what it hears too late. Returns wait
+// for that: they would be gathered, too.
 func (p *pass) flush(ctx context.Context) error {
 	for range 3 {
+		var next *amqp.Delivery
 		err := p.ask(ctx, func(ch *amqp.Channel) error {
 			d, ok, err := ch.Get(p.queue.name, false)
-			if ok { // somebody has put it there meanwhile
-				p.tags = append(p.tags, d.DeliveryTag)
+			if ok { // it goes back with what is held
+				next = &d
 			}
 			return err
 		})
 		if err != nil {
 			return p.lost(ctx, err)
 		}
+		if next != nil {
+			if err := p.keep(ctx, next); err != nil {
+				return err
+			}
+		}
 	}
-	_, err := p.giveBack(ctx)
-	return err
+	return nil
 }
 
 // inspect asks how many messages and consumers the queue has.

@@ -84,24 +84,22 @@ func (q *Queue) transfer(ctx context.Context, verb string, to Target, o Options)
 // exchange that is none closes the channel, and leaves what was on its way in
 // doubt.
 func (q *Queue) unroutable(ctx context.Context, to Target) error {
+	var ch *amqp.Channel
 	s, err := q.conn.Session(ctx, connection.Consume)
-	if err != nil {
-		return nil // the call is about to find that out itself
+	if err == nil {
+		ch, err = s.Open(ctx, func(ch *amqp.Channel) error {
+			if to.Exchange != "" {
+				return ch.ExchangeDeclarePassive(to.Exchange, amqp.ExchangeDirect, true, false, false, false, nil) // of any kind
+			}
+			_, err := ch.QueueDeclarePassive(to.Key, true, false, false, false, nil)
+			return err
+		})
 	}
-	ch, err := s.Open(ctx, func(ch *amqp.Channel) error {
-		if to.Exchange != "" {
-			return ch.ExchangeDeclarePassive(to.Exchange, amqp.ExchangeDirect, true, false, false, false, nil) // of any kind
-		}
-		_, err := ch.QueueDeclarePassive(to.Key, true, false, false, false, nil)
-		return err
-	})
-	switch {
-	case err == nil:
-		_ = s.Do(ctx, ch.Close)
-		return nil
-	case missing(err):
+	if missing(err) {
 		return fmt.Errorf("%w: %w", confirm.ErrUnroutable, err)
-	default: // what it is will be seen
-		return nil
 	}
+	if err == nil {
+		_ = s.Do(ctx, ch.Close)
+	}
+	return nil // another error is for the call to find out
 }

@@ -51,11 +51,12 @@ type pass struct {
 	tags      []uint64 // held, ascending
 	acked     bool     // some were acked
 	sub       *subscription
-	exhausted bool // nothing was ready when it was asked last
-	returned  bool // the last entry that was taken was given back before: see wasReturned
-	chunk     int  // how large the next may be
-	asked     int  // how large the last one is
-	large     int  // the largest entry so far, in bytes
+	fetched   []amqp.Delivery // received, and not taken yet
+	exhausted bool            // nothing was ready when it was asked last
+	returned  bool            // the last entry that was taken was given back before: see wasReturned
+	chunk     int             // how large the next may be
+	asked     int             // how large the last one is
+	large     int             // the largest entry so far, in bytes
 }
 
 // subscription is one chunk.
@@ -113,35 +114,56 @@ func (p *pass) next(ctx context.Context) (*held, error) {
 // take returns the next delivery, and nil after the last. It is the caller's to
 // hold.
 func (p *pass) take(ctx context.Context) (*amqp.Delivery, error) {
-	for p.seen < p.total {
-		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
-		}
-		if p.sub == nil {
-			if err := p.subscribe(ctx); err != nil {
-				return nil, err
-			}
-		}
-		d, err := p.receive(ctx)
-		if err != nil {
+	if ctx.Err() != nil && p.seen < p.total {
+		return nil, context.Cause(ctx)
+	}
+	if len(p.fetched) == 0 && p.seen < p.total {
+		if err := p.fetch(ctx); err != nil {
 			return nil, err
 		}
-		if d == nil { // the chunk is done
-			p.sub = nil
-			continue
-		}
-		p.seen++
-		p.returned = wasReturned(d)
-		p.large = max(p.large, size(d))
-		if p.sub.left--; p.sub.left == 0 {
-			if err := p.cancel(ctx); err != nil {
-				p.tags = append(p.tags, d.DeliveryTag)
-				return nil, err
-			}
-		}
-		return d, nil
 	}
-	return nil, nil
+	if len(p.fetched) == 0 {
+		return nil, nil
+	}
+	d := &p.fetched[0]
+	p.fetched = p.fetched[1:]
+	p.seen++
+	p.returned = wasReturned(d)
+	return d, nil
+}
+
+// fetch receives the next chunk, and ends its consumer before anything of it is
+// acked. An ack would make room for more, and what the broker gives to a consumer
+// that is about to be cancelled goes back by itself, ahead of all that is held.
+func (p *pass) fetch(ctx context.Context) error {
+	if err := p.subscribe(ctx); err != nil {
+		return err
+	}
+	for p.sub.left > 0 {
+		d, err := p.receive(ctx)
+		if err != nil {
+			return err
+		}
+		if d == nil {
+			break
+		}
+		p.sub.left--
+		p.fetched = append(p.fetched, *d)
+		p.large = max(p.large, size(d))
+	}
+	return p.finish(ctx)
+}
+
+// finish ends the chunk, and takes what it has brought.
+func (p *pass) finish(ctx context.Context) error {
+	if err := p.cancel(ctx); err != nil {
+		return err
+	}
+	for d := range p.sub.deliveries {
+		p.fetched = append(p.fetched, d)
+	}
+	p.sub = nil
+	return nil
 }
 
 var consumerTags atomic.Int64
@@ -175,8 +197,7 @@ func (p *pass) subscribe(ctx context.Context) error {
 // now and then whether there are any.
 func (p *pass) receive(ctx context.Context) (*amqp.Delivery, error) {
 	if p.sub.cancelled {
-		// More than were asked for, if some were acked meanwhile: what the broker
-		// has sent before it answers a cancel comes before that answer.
+		// What the broker has sent before it answers a cancel comes before that answer.
 		return p.delivered(ctx, <-p.sub.deliveries)
 	}
 	timer := time.NewTimer(quiet)
@@ -218,7 +239,7 @@ func (p *pass) delivered(ctx context.Context, d amqp.Delivery) (*amqp.Delivery, 
 	case !p.sub.cancelled:
 		return nil, fmt.Errorf("%w: the broker cancelled the subscription: the queue is gone, or has moved", ErrLost)
 	case p.exhausted:
-		p.total = p.seen
+		p.total = p.seen + len(p.fetched)
 	}
 	return nil, nil
 }
@@ -259,7 +280,7 @@ func (p *pass) lost(ctx context.Context, err error) error {
 		err = p.why()
 	}
 	if errors.Is(err, connection.ErrUnreadable) {
-		return fmt.Errorf("%w: among the %d entries after number %d: %w", ErrLost, p.asked, p.seen, err)
+		return fmt.Errorf("%w: among the %d entries after number %d: %w", ErrLost, p.asked, p.seen+len(p.fetched), err)
 	}
 	return fmt.Errorf("%w: %w", ErrLost, err)
 }

@@ -127,7 +127,7 @@ func (q *Queue) replayed(e *Entry, run string, now time.Time) (amqp.Publishing, 
 	h := p.Headers
 	about := e.Source == SourceWarren || h[header.Queue] == any(q.main)
 	for name := range h {
-		if header.IsOurs(name) && !(about && staysOnReplay(name)) {
+		if header.IsOurs(name) && (!about || !staysOnReplay(name)) {
 			delete(h, name)
 		}
 	}

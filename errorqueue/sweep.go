@@ -81,13 +81,14 @@ func (s *sweep) once(ctx context.Context) (again bool, err error) {
 
 	// Nothing is published any more once the channel is lost: nobody could
 	// remove the entry from the queue then, and it would be a certain duplicate.
-	lost := p.NotifyClose(make(chan *amqp.Error, 1))
+	lost := make(chan *amqp.Error, 1)
+	p.NotifyClose(lost)
 	working, stop := context.WithCancelCause(ctx)
 	watched := make(chan struct{})
 	go func() {
 		defer close(watched)
 		select {
-		case <-lost:
+		case <-lost: //nolint:errcheck // why is asked when it matters
 			stop(errGone)
 		case <-working.Done():
 		}
