@@ -18,32 +18,52 @@ type channel struct {
 	session *connection.Session
 	closed  <-chan *amqp.Error // one error, then closed
 	turn    chan struct{}      // holds a token while a question is open
+	rtt     time.Duration      // how long the broker takes for an easy question
 }
 
-// open opens a channel, and counts what is ready in the queue.
-func (q *Queue) open(ctx context.Context, s *connection.Session) (*channel, int, error) {
+// stock is what is in a queue.
+type stock struct {
+	ready int
+	known bool // see channel.inspect
+}
+
+// open opens a channel, and asks what is in the queue.
+func (q *Queue) open(ctx context.Context, s *connection.Session) (*channel, stock, error) {
 	c := &channel{session: s, turn: make(chan struct{}, 1)}
-	ready := 0
+	var found stock
 	var err error
 	c.Channel, err = s.Open(ctx, func(ch *amqp.Channel) error {
 		c.closed = ch.NotifyClose(make(chan *amqp.Error, 1))
-		found, err := inspect(ch, q.name)
-		ready = found.Messages
+		began := time.Now()
+		if err := ch.Qos(1, 0, false); err != nil {
+			return err
+		}
+		c.rtt = time.Since(began)
+		var err error
+		found, err = c.inspect(ch, q.name)
 		return err
 	})
 	switch {
 	case missing(err):
-		return nil, 0, fmt.Errorf("%w: %w", ErrNoQueue, err)
+		return nil, stock{}, fmt.Errorf("%w: %w", ErrNoQueue, err)
 	case err != nil:
-		return nil, 0, err
+		return nil, stock{}, err
 	}
-	return c, ready, nil
+	return c, found, nil
 }
 
-// inspect asks how many messages of a queue are ready, and how many consumers
-// it has.
-func inspect(ch *amqp.Channel, queue string) (amqp.Queue, error) {
-	return ch.QueueDeclarePassive(queue, true, false, false, false, nil)
+// busy is a little less than the 250 ms that RabbitMQ gives a quorum queue to
+// say what is in it.
+const busy = 200 * time.Millisecond
+
+// inspect asks how many messages of a queue are ready. RabbitMQ says that a
+// quorum queue that is too busy to tell has no messages and no consumers: so
+// that is known only if the answer came soon.
+func (c *channel) inspect(ch *amqp.Channel, queue string) (stock, error) {
+	began := time.Now()
+	q, err := ch.QueueDeclarePassive(queue, true, false, false, false, nil)
+	soon := time.Since(began) < c.rtt+busy
+	return stock{ready: q.Messages, known: soon || q.Messages > 0 || q.Consumers > 0}, err
 }
 
 // ask runs f, which asks the broker something. If ctx ends first ask returns

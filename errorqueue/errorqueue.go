@@ -26,7 +26,13 @@
 // what is not held, and what arrives meanwhile is left for the next call.
 //
 // Whatever dies in between, the broker puts back what was held: nothing is
-// lost. Only the order may suffer then, on RabbitMQ 3.10.
+// lost. Only the order may suffer then, and where several people look at once.
+//
+// A quorum queue keeps what was given back ahead of the rest, in the order in
+// which it came back. To keep the order, a call that ends early therefore takes
+// all that was ever given back before it gives back anything: in a queue that
+// somebody has listed before it takes as long as one that reads to the end, some
+// seconds for 100,000 entries.
 //
 // Below RabbitMQ 4.3 a quorum queue counts each look ([Entry].Looks), and a
 // queue has a limit. The error queues that Warren declares have one of a
@@ -43,6 +49,8 @@ import (
 	"os/user"
 	"strings"
 
+	amqp "github.com/rabbitmq/amqp091-go"
+
 	"github.com/warren-mq/warren/connection"
 	"github.com/warren-mq/warren/monitoring"
 	"github.com/warren-mq/warren/topology"
@@ -50,7 +58,7 @@ import (
 
 // DefaultChunk is how many entries are taken at a time where Config does not
 // say.
-const DefaultChunk = 500
+const DefaultChunk = 2000
 
 // Config is what a Queue can be told. Its zero value works.
 type Config struct {
@@ -61,7 +69,7 @@ type Config struct {
 	// Monitor is told of what is done with entries. Nil: that of the connection.
 	Monitor monitoring.Monitor
 	// Chunk is how many entries are taken at a time, at most 65,535; 0 means
-	// 500. They are in memory together, so it is lowered by itself while bodies
+	// 2,000. They are in memory together, so it is lowered by itself while bodies
 	// are large. A call begins with a few.
 	Chunk int
 	// DeliveryLimit is that of the error queue, if it is a quorum queue that
@@ -160,12 +168,24 @@ func (q *Queue) Len(ctx context.Context) (ready int, err error) {
 	if err != nil {
 		return 0, q.failed("count", err)
 	}
-	ch, ready, err := q.open(ctx, s)
+	ch, found, err := q.open(ctx, s)
 	if err != nil {
 		return 0, q.failed("count", err)
 	}
-	ch.hangUp()
-	return ready, nil
+	defer ch.hangUp()
+	for range 10 {
+		if found.known {
+			return found.ready, nil
+		}
+		err = ch.ask(ctx, func(amqpChannel *amqp.Channel) (err error) {
+			found, err = ch.inspect(amqpChannel, q.name)
+			return err
+		})
+		if err != nil {
+			return 0, q.failed("count", err)
+		}
+	}
+	return 0, q.failed("count", errBusy)
 }
 
 // failed says what could not be done with the queue.

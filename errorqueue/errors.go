@@ -33,6 +33,9 @@ var (
 	ErrWorn = errors.New("entries were looked at too often for a queue whose delivery limit is not known")
 )
 
+// errBusy says that the broker does not know what is in the queue.
+var errBusy = errors.New("the queue does not answer")
+
 // missing tells whether the broker says that there is no such queue, or exchange. It says
 // 404 also of queues that are there and do not answer.
 func missing(err error) bool {

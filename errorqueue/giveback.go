@@ -3,6 +3,7 @@ package errorqueue
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -11,11 +12,14 @@ import (
 )
 
 const (
-	// batch is how many entries are given back at a time. A channel of RabbitMQ
-	// sends a quorum queue 32 commands, and then gathers what comes until those
-	// are done: gathered returns come back in disorder if they are more than 32,
-	// or of several consumers.
-	batch = 30
+	// A channel of RabbitMQ sends a quorum queue 32 commands, and then gathers
+	// what comes until those are done. Returns that it has gathered, or that are
+	// more than 32 in one command, come back in disorder on 3.10, and those of
+	// several consumers on all versions. So this is how many entries of one chunk
+	// are given back by one command, and how many commands are sent before their
+	// entries must be ready again.
+	together = 32
+	batch    = 30
 	// settling is how long a batch may take to be ready again. It may never be:
 	// others take entries, too. So it is halved, down to impatient, for each
 	// batch that is not seen to be ready.
@@ -83,20 +87,26 @@ func (p *pass) giveBack(ctx context.Context) error {
 	if len(p.tags) == 0 {
 		return nil
 	}
-	q, err := p.inspect(ctx)
+	ready, _, err := p.settle(ctx, 0, settling)
 	if err != nil {
 		return err
 	}
 	for hope := settling; len(p.tags) > 0; {
-		n := min(batch, len(p.tags))
-		for _, tag := range p.tags[:n] {
-			if err := p.Nack(tag, false, true); err != nil {
+		given := 0
+		for range batch {
+			n := p.sameChunk()
+			if n == 0 {
+				break
+			}
+			// All before the last of them were given back, or acked.
+			if err := p.Nack(p.tags[n-1], true, true); err != nil {
 				return p.lost(ctx, err)
 			}
+			p.tags = p.tags[n:]
+			given += n
 		}
-		p.tags = p.tags[n:]
 		var seen bool
-		if q, seen, err = p.settle(ctx, q.Messages+n, hope); err != nil {
+		if ready, seen, err = p.settle(ctx, ready+given, hope); err != nil {
 			return err
 		}
 		if hope = max(hope/2, impatient); seen {
@@ -106,18 +116,43 @@ func (p *pass) giveBack(ctx context.Context) error {
 	return nil
 }
 
-// settle waits until that many messages are ready, as long as there is hope. The
-// number of consumers does not tell whether there is: cancelled ones count as
-// long as they hold something.
-func (p *pass) settle(ctx context.Context, ready int, hope time.Duration) (q amqp.Queue, seen bool, err error) {
+// sameChunk returns how many entries can be given back by one command: the
+// first few, of one chunk.
+func (p *pass) sameChunk() int {
+	if len(p.tags) == 0 {
+		return 0
+	}
+	for len(p.firsts) > 0 && p.firsts[0] <= p.tags[0] {
+		p.firsts = p.firsts[1:] // this chunk, or one before it
+	}
+	n := min(together, len(p.tags))
+	if len(p.firsts) > 0 {
+		if i, _ := slices.BinarySearch(p.tags[:n], p.firsts[0]); i < n {
+			return i
+		}
+	}
+	return n
+}
+
+// settle waits until that many messages are ready, as long as there is hope,
+// and returns how many are. The number of consumers does not tell whether there
+// is hope: cancelled ones count as long as they hold something.
+func (p *pass) settle(ctx context.Context, want int, hope time.Duration) (ready int, seen bool, err error) {
+	ready = want // until it is known
 	began := time.Now()
 	for pause := 100 * time.Microsecond; ; pause = min(2*pause, impatient) {
-		q, err := p.inspect(ctx)
-		if err != nil || q.Messages >= ready {
-			return q, err == nil, err
+		found, err := p.inspect(ctx)
+		if err != nil {
+			return 0, false, err
+		}
+		if found.known {
+			ready = found.ready
+		}
+		if found.known && ready >= want {
+			return ready, true, nil
 		}
 		if time.Since(began) >= hope {
-			return q, false, nil
+			return ready, false, nil
 		}
 		time.Sleep(pause)
 	}
@@ -152,14 +187,14 @@ func (p *pass) flush(ctx context.Context) error {
 	return nil
 }
 
-// inspect asks how many messages and consumers the queue has.
-func (p *pass) inspect(ctx context.Context) (q amqp.Queue, err error) {
+// inspect asks what is in the queue.
+func (p *pass) inspect(ctx context.Context) (found stock, err error) {
 	err = p.ask(ctx, func(ch *amqp.Channel) (err error) {
-		q, err = inspect(ch, p.queue.name)
+		found, err = p.channel.inspect(ch, p.queue.name)
 		return err
 	})
 	if err != nil {
-		return q, p.lost(ctx, err)
+		return found, p.lost(ctx, err)
 	}
-	return q, nil
+	return found, nil
 }

@@ -46,9 +46,13 @@ type pass struct {
 	began time.Time
 	total int // ready at the beginning: there will be no more than these
 	seen  int
+	// uncounted says that nobody knew total at the beginning.
+	uncounted bool
 
 	limit     int      // of deliveries; 0 if it is not known yet, or unlimited
 	tags      []uint64 // held, ascending
+	firsts    []uint64 // the first of each chunk that is among them, ascending
+	from      string   // the chunk of the last that was held
 	acked     bool     // some were acked
 	sub       *subscription
 	fetched   []amqp.Delivery // received, and not taken yet
@@ -79,11 +83,15 @@ func (q *Queue) begin(ctx context.Context) (*pass, error) {
 	if err != nil {
 		return nil, err
 	}
-	ch, ready, err := q.open(ctx, s)
+	ch, found, err := q.open(ctx, s)
 	if err != nil {
 		return nil, err
 	}
-	return &pass{queue: q, channel: ch, began: time.Now(), total: ready, chunk: min(firstChunk, q.config.Chunk)}, nil
+	p := &pass{queue: q, channel: ch, began: time.Now(), total: found.ready, chunk: min(firstChunk, q.config.Chunk)}
+	if !found.known {
+		p.total, p.uncounted = 1, true // a delivery, or the lack of one, will tell
+	}
+	return p, nil
 }
 
 // next returns the next entry, or io.EOF after the last. Other errors are
@@ -102,12 +110,12 @@ func (p *pass) next(ctx context.Context) (*held, error) {
 	h := &held{Entry: newEntry(d, p.queue.main, p.session.Version(), p.seen), tag: d.DeliveryTag}
 	switch w, err := p.wearOf(ctx, &h.Entry); {
 	case err != nil:
-		p.tags = append(p.tags, d.DeliveryTag)
+		p.hold(d)
 		return nil, err
 	case w != fresh:
 		return nil, errors.Join(p.refuse(&h.Entry), p.keep(ctx, d))
 	}
-	p.tags = append(p.tags, d.DeliveryTag)
+	p.hold(d)
 	return h, nil
 }
 
@@ -151,7 +159,21 @@ func (p *pass) fetch(ctx context.Context) error {
 		p.fetched = append(p.fetched, *d)
 		p.large = max(p.large, size(d))
 	}
-	return p.finish(ctx)
+	if err := p.finish(ctx); err != nil {
+		return err
+	}
+	if !p.uncounted || len(p.fetched) == 0 {
+		return nil
+	}
+	found, err := p.inspect(ctx)
+	if err != nil {
+		return err
+	}
+	if p.uncounted = !found.known; p.uncounted {
+		found.ready = 1
+	}
+	p.total = p.seen + len(p.fetched) + found.ready
+	return nil
 }
 
 // finish ends the chunk, and takes what it has brought.
@@ -210,20 +232,22 @@ func (p *pass) receive(ctx context.Context) (*amqp.Delivery, error) {
 			return nil, context.Cause(ctx)
 		case <-timer.C:
 		}
-		q, err := p.inspect(ctx)
+		found, err := p.inspect(ctx)
 		switch {
 		case err != nil:
 			return nil, err
-		case q.Messages == 0:
+		case found.known && found.ready == 0:
 			// Some may be under way, so it is the cancel that tells.
 			if err := p.cancel(ctx); err != nil {
 				return nil, err
 			}
 			p.exhausted = true
 			return p.delivered(ctx, <-p.sub.deliveries)
+		case time.Since(began) > patience && !found.known:
+			return nil, fmt.Errorf("%w: %w", ErrLost, errBusy)
 		case time.Since(began) > patience:
 			return nil, fmt.Errorf("%w: %d entries are ready, but the broker delivers none: "+
-				"another consumer may be the only one that it serves", ErrLost, q.Messages)
+				"another consumer may be the only one that it serves", ErrLost, found.ready)
 		}
 	}
 }
@@ -254,6 +278,14 @@ func (p *pass) cancel(ctx context.Context) error {
 	}
 	p.sub.cancelled = true
 	return nil
+}
+
+// hold keeps a delivery until it is acked or given back.
+func (p *pass) hold(d *amqp.Delivery) {
+	p.tags = append(p.tags, d.DeliveryTag)
+	if d.ConsumerTag == "" || d.ConsumerTag != p.from {
+		p.firsts, p.from = append(p.firsts, d.DeliveryTag), d.ConsumerTag
+	}
 }
 
 // ack removes an entry from the queue. That the broker has done so is known

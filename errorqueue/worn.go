@@ -94,7 +94,7 @@ func (p *pass) findLimit(ctx context.Context, configured int) error {
 	for _, t := range []topology.Type{topology.Quorum, topology.Classic} {
 		args := topology.Tiers(p.queue.main, t, nil).Error.Args
 		ch, err := p.session.Open(ctx, func(ch *amqp.Channel) error {
-			if _, err := inspect(ch, p.queue.name); err != nil { // or it would be made here
+			if _, err := ch.QueueDeclarePassive(p.queue.name, true, false, false, false, nil); err != nil { // or it would be made here
 				return err
 			}
 			_, err := ch.QueueDeclare(p.queue.name, true, false, false, false, args)
@@ -133,7 +133,7 @@ func (p *pass) keep(ctx context.Context, d *amqp.Delivery) error {
 		}
 		err = fmt.Errorf("entry %s, which the broker may delete at the next look: %w", e.ID, err)
 	}
-	p.tags = append(p.tags, d.DeliveryTag)
+	p.hold(d)
 	return err
 }
 
