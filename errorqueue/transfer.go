@@ -76,7 +76,7 @@ func (q *Queue) Import(ctx context.Context, r io.Reader, o ImportOptions) (Resul
 // importer is a call of Import.
 type importer struct {
 	*action
-	present map[uint64]int // by key
+	present map[uint64]int // by key; nil if nothing is to be skipped
 	seed    maphash.Seed
 }
 
@@ -147,9 +147,11 @@ func (im *importer) lines(ctx context.Context, r io.Reader, c *courier) error {
 
 func (im *importer) message(ctx context.Context, m *Message, c *courier) error {
 	im.Seen++
-	if key := messageKey(im.seed, m); im.present[key] > 0 {
-		im.present[key]--
-		return nil
+	if im.present != nil {
+		if key := messageKey(im.seed, m); im.present[key] > 0 {
+			im.present[key]--
+			return nil
+		}
 	}
 	im.Matched++
 	if c == nil {
