@@ -60,17 +60,16 @@ func prepare(bin programs, o Options) (_ *Node, err error) {
 		return nil, err
 	}
 	files := map[string]string{
-		".erlang.cookie":  rand.Text(),
-		"enabled_plugins": "[].\n",
-		"rabbitmq.conf":   o.Conf + "\n",
-		"rabbitmq.env":    "", // or the system's would be read
+		".erlang.cookie": rand.Text(),
+		"rabbitmq.conf":  o.Conf + "\n",
+		"rabbitmq.env":   "", // or the system's would be read
 	}
-	managementPort := 0
+	managementPort, plugins := 0, o.Plugins
 	if o.Management {
-		managementPort = ports[3]
-		files["enabled_plugins"] = "[rabbitmq_management].\n"
+		managementPort, plugins = ports[3], append([]string{"rabbitmq_management"}, plugins...)
 		files["rabbitmq.conf"] += fmt.Sprintf("management.tcp.ip = 127.0.0.1\nmanagement.tcp.port = %d\n", managementPort)
 	}
+	files["enabled_plugins"] = "[" + strings.Join(plugins, ",") + "].\n"
 	if o.Advanced != "" {
 		files["advanced.config"] = o.Advanced + "\n"
 	}

@@ -66,6 +66,9 @@ type Options struct {
 	// Management makes the node serve the management API, at [Node.ManagementURL].
 	// Such a node takes some seconds longer to start.
 	Management bool
+
+	// Plugins are further plugins that come with RabbitMQ, such as "rabbitmq_shovel".
+	Plugins []string
 }
 
 // Start starts a node, and returns once it serves. The caller owns it, and must call [Node.Close].
