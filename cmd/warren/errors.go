@@ -9,15 +9,14 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/warren-mq/warren/connection"
 	"github.com/warren-mq/warren/errorqueue"
 )
 
 func errorsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "errors",
-		Short: "Look after error queues: see what failed and why",
-		Long: `Look after error queues: see what failed and why.
+		Short: "Look after error queues: see what failed and why, replay it, or discard it",
+		Long: `Look after error queues: see what failed and why, replay it, or discard it.
 
 QUEUE is the main queue, such as orders. orders.error is understood, too, and so is
 orders-error, which is how Bunnicula and Kicks name theirs. With --error-queue QUEUE is
@@ -39,7 +38,11 @@ leaves the queue only when the broker has confirmed that it is where it should b
 			return unknownCommand(cmd, args[0])
 		},
 	}
-	cmd.AddCommand(lsCommand(), showCommand(), groupsCommand())
+	cmd.AddCommand(
+		lsCommand(), showCommand(), groupsCommand(),
+		replayCommand(), discardCommand(), moveCommand(), copyCommand(),
+		exportCommand(), importCommand(),
+	)
 	return cmd
 }
 
@@ -48,13 +51,18 @@ type queueFlags struct {
 	access     accessFlags
 	form       outputFlags
 	errorQueue string
-	deliveries int // limit of the error queue
+	deliveries int  // limit of the error queue
+	acts       bool // and does not only look
+	auditLog   string
 }
 
 func (q *queueFlags) add(f *pflag.FlagSet) {
 	q.form.add(f)
 	f.StringVar(&q.errorQueue, "error-queue", "", "`NAME` of the error queue, if it is not QUEUE.error")
 	f.IntVar(&q.deliveries, "delivery-limit", 0, "`NUMBER` that a policy has set for an error queue that Warren did not declare; -1 for none")
+	if q.acts {
+		f.StringVar(&q.auditLog, "audit-log", "", "`FILE` to append a line of JSON to for each act (default $"+auditVariable+")")
+	}
 	q.access.add(f)
 }
 
@@ -72,34 +80,32 @@ func (q *queueFlags) names(queue string) (main, errorQueue string) {
 }
 
 // with connects, and calls do with the queue that is meant.
-func (q *queueFlags) with(cmd *cobra.Command, queue string, do func(context.Context, *errorqueue.Queue) error) error {
+func (q *queueFlags) with(cmd *cobra.Command, queue string, do func(context.Context, *errorqueue.Queue) error) (err error) {
 	if main, name := q.names(queue); main == name {
 		return usageError{fmt.Errorf("--error-queue is the main queue, %s", main)}
 	}
+	trail := &audit{}
+	if q.acts {
+		if trail, err = openAudit(q.auditLog); err != nil {
+			return usageError{err}
+		}
+	}
+	defer func() { err = errors.Join(err, trail.close()) }()
 	conn, err := q.access.connect(cmd)
 	if err != nil {
 		return err
 	}
 	defer hangUp(conn)
-	eq, err := q.on(conn, queue)
+	main, name := q.names(queue)
+	eq, err := errorqueue.New(conn, main, errorqueue.Config{ErrorQueue: name, DeliveryLimit: q.deliveries, Monitor: trail.monitor()})
 	if err != nil {
-		return err
+		return usageError{err}
 	}
 	err = do(cmd.Context(), eq)
 	if errors.Is(err, errorqueue.ErrNoQueue) && q.errorQueue == "" {
 		return fmt.Errorf("%w; --error-queue tells its name", err)
 	}
 	return err
-}
-
-// on is the queue that is meant.
-func (q *queueFlags) on(conn *connection.Connection, queue string) (*errorqueue.Queue, error) {
-	main, name := q.names(queue)
-	eq, err := errorqueue.New(conn, main, errorqueue.Config{ErrorQueue: name, DeliveryLimit: q.deliveries})
-	if err != nil {
-		return nil, usageError{err}
-	}
-	return eq, nil
 }
 
 // words checks the arguments that are no flags. Those after the first least may be left out.

@@ -17,17 +17,23 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/warren-mq/warren/internal/brokers"
+	"github.com/warren-mq/warren/internal/rabbitmq"
 )
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asCommand) != "" {
 		main()
 	}
-	testscript.Main(m, map[string]func(){
+	testscript.Main(tests{m}, map[string]func(){
 		"warren": main,
 		"asks":   asks,
 	})
 }
+
+// tests are run with a look at what they leave behind.
+type tests struct{ m *testing.M }
+
+func (t tests) Run() int { return rabbitmq.Run(t.m) }
 
 // asks is a command that confirms and logs in, and does nothing else.
 func asks() {

@@ -14,9 +14,10 @@ const patience = 5 * time.Second
 
 // Main runs the tests of a package that uses brokers, and exits: to be called by TestMain. It closes the
 // node that the tests shared. If they passed, it fails the run if goroutines are left.
-func Main(m *testing.M) { os.Exit(run(m)) }
+func Main(m *testing.M) { os.Exit(Run(m)) }
 
-func run(m *testing.M) int {
+// Run is Main for a TestMain that has more to do: it returns the exit code.
+func Run(m *testing.M) int {
 	code := m.Run()
 	if err := closeOwn(); err != nil {
 		fmt.Fprintln(os.Stderr, "FAIL: the shared node:", err)

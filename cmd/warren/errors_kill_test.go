@@ -1,0 +1,196 @@
+package main
+
+import (
+	"errors"
+	"math/rand/v2"
+	"os/exec"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/warren-mq/warren/internal/rabbitmq"
+	"github.com/warren-mq/warren/topology"
+)
+
+// entries puts so many messages, with their numbers as ids, into the error queue of a main queue, which it declares, too.
+func entries(t *testing.T, url, queue string, n int) {
+	t.Helper()
+	conn := dial(t, url, amqp.Config{})
+	ch, err := conn.Channel()
+	must(t, err)
+	must(t, declarePlan(ch, queue))
+	must(t, ch.Confirm(false))
+	confirms := make([]*amqp.DeferredConfirmation, n)
+	for i := range confirms {
+		confirms[i], err = ch.PublishWithDeferredConfirm("", topology.ErrorQueue(queue), true, false, amqp.Publishing{
+			DeliveryMode: amqp.Persistent, MessageId: strconv.Itoa(i), Body: []byte(`{"n":` + strconv.Itoa(i) + `}`),
+		})
+		must(t, err)
+	}
+	for i, c := range confirms {
+		if !c.Wait() {
+			t.Fatalf("message %d was refused", i)
+		}
+	}
+}
+
+// declarePlan declares the main and the error queue as a consumer would.
+func declarePlan(ch *amqp.Channel, queue string) error {
+	p := topology.Tiers(queue, topology.Quorum, nil)
+	for _, q := range []topology.Queue{p.Error, p.Main} {
+		if _, err := ch.QueueDeclare(q.Name, true, false, false, false, q.Args); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ready counts the messages of a queue.
+func ready(t *testing.T, url, queue string) int {
+	t.Helper()
+	conn := dial(t, url, amqp.Config{})
+	defer func() { _ = conn.Close() }()
+	ch, err := conn.Channel()
+	must(t, err)
+	q, err := ch.QueueDeclarePassive(queue, true, false, false, false, nil)
+	must(t, err)
+	return q.Messages
+}
+
+// taken takes everything from a queue, and returns how often each id was there.
+func taken(t *testing.T, url, queue string) map[string]int {
+	t.Helper()
+	conn := dial(t, url, amqp.Config{})
+	defer func() { _ = conn.Close() }()
+	ch, err := conn.Channel()
+	must(t, err)
+	must(t, ch.Qos(1000, 0, false))
+	deliveries, err := ch.Consume(queue, "", false, false, false, false, nil)
+	must(t, err)
+	seen := map[string]int{}
+	for {
+		select {
+		case d, open := <-deliveries:
+			if !open {
+				t.Fatal("the channel was closed")
+			}
+			seen[d.MessageId]++
+			must(t, d.Ack(false))
+		case <-time.After(2 * time.Second):
+			return seen
+		}
+	}
+}
+
+// finish replays until nothing is left.
+func finish(t *testing.T, url, queue, run string) {
+	t.Helper()
+	deadline := time.Now().Add(time.Minute)
+	for {
+		out, err := replay(t, url, queue, run).CombinedOutput()
+		if err == nil && ready(t, url, topology.ErrorQueue(queue)) == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("it does not end: %v\n%s", err, out)
+		}
+	}
+}
+
+func replay(t *testing.T, url, queue, run string, args ...string) *exec.Cmd {
+	cmd := command(t, append([]string{"errors", "replay", queue, "--all", "--yes", "--run", run}, args...)...)
+	cmd.Env = append(cmd.Env, urlVariable+"="+url, "GORACE=atexit_sleep_ms=0")
+	return cmd
+}
+
+// checkUnion asserts that every message is in the main queue, at least once.
+func checkUnion(t *testing.T, url, queue string, n int) {
+	t.Helper()
+	seen := taken(t, url, queue)
+	var lost []int
+	twice := 0
+	for i := range n {
+		switch count := seen[strconv.Itoa(i)]; {
+		case count == 0:
+			lost = append(lost, i)
+		case count > 1:
+			twice += count - 1
+		}
+	}
+	if len(lost) > 0 {
+		t.Errorf("%d of %d are lost: %v", len(lost), n, lost[:min(20, len(lost))])
+	}
+	t.Logf("%d messages, %d of them published again", n, twice)
+}
+
+// A replay that is killed at any moment loses nothing, and the same run goes on.
+func TestAKilledReplayLosesNothing(t *testing.T) {
+	eachBroker(t, func(t *testing.T, url string) {
+		const n, kills = 4000, 20
+		queue := rabbitmq.Name(t, "killed")
+		var made deletions
+		made.add(queuesOf(queue)...)
+		t.Cleanup(func() { made.delete(t, url) })
+		entries(t, url, queue, n)
+
+		const seed = 20261122
+		random := rand.New(rand.NewPCG(seed, kills))
+		inTheMiddle := 0
+		before := n
+		for kill := range kills {
+			cmd := replay(t, url, queue, "night", "--rate", "2000/s")
+			must(t, cmd.Start())
+			after := time.Duration(20+random.IntN(130)) * time.Millisecond
+			timer := time.AfterFunc(after, func() { _ = cmd.Process.Kill() })
+			_ = cmd.Wait()
+			timer.Stop()
+			left := ready(t, url, topology.ErrorQueue(queue))
+			if left > 0 && left < before {
+				inTheMiddle++
+			}
+			before = left
+			t.Logf("kill %d after %v: %d left", kill, after, left)
+		}
+		if inTheMiddle < 5 {
+			t.Errorf("only %d of %d kills came in the middle of a replay", inTheMiddle, kills)
+		}
+		finish(t, url, queue, "night")
+		checkUnion(t, url, queue, n)
+	})
+}
+
+// A broker that is killed under a replay has lost nothing when it is back.
+func TestAReplayFromABrokerThatIsKilledLosesNothing(t *testing.T) {
+	node := rabbitmq.Private(t, rabbitmq.Options{})
+	url := node.URL()
+	const n, kills = 2000, 2
+	entries(t, url, "orders", n)
+	must(t, node.Sync(t.Context())) // a node that is killed before forgets its queues
+
+	random := rand.New(rand.NewPCG(20261122, kills))
+	for kill := range kills {
+		cmd := replay(t, url, "orders", "night", "--rate", "1000/s")
+		must(t, cmd.Start())
+		enough := ready(t, url, "orders") + 10 + random.IntN(300)
+		for deadline := time.Now().Add(30 * time.Second); ready(t, url, "orders") < enough; {
+			if time.Now().After(deadline) {
+				t.Fatal("it replays nothing")
+			}
+		}
+		must(t, node.Kill())
+		killed := time.Now()
+		err := cmd.Wait()
+		t.Logf("kill %d: %v later it ended with %v", kill, time.Since(killed), err)
+		exit := new(exec.ExitError)
+		if !errors.As(err, &exit) || !slices.Contains([]int{exitFailed, exitLeft}, exit.ExitCode()) {
+			t.Errorf("kill %d: it ended with %v", kill, err)
+		}
+		must(t, node.Restart(t.Context()))
+		t.Logf("kill %d: %v later it is back", kill, time.Since(killed))
+	}
+	finish(t, url, "orders", "night")
+	checkUnion(t, url, "orders", n)
+}
