@@ -15,6 +15,8 @@ const (
 	requireVariable = "WARREN_REQUIRE_BROKER" // 1: fail where a test would be skipped for want of a broker
 	brokerVariable  = "WARREN_BROKER"         // none: use none, not even that of AMQP_URL
 	noBroker        = "none"
+
+	installationVariable = "WARREN_RABBITMQ" // the folder of the rabbitmq-server to start, instead of the installed one
 )
 
 // own is the node that the tests of this binary share. It is started by the first that asks.

@@ -25,7 +25,29 @@ func installed() (programs, error) {
 	if unwanted() {
 		return programs{}, fmt.Errorf("%w: %s=%s", ErrNotInstalled, brokerVariable, noBroker)
 	}
+	if folder := os.Getenv(installationVariable); folder != "" {
+		return named(folder)
+	}
 	return find(searchPath())
+}
+
+// named returns the RabbitMQ in a folder that somebody chose: its rabbitmq-server and rabbitmqctl are taken as they
+// are, also if they are scripts that begin another one elsewhere. To look further would be to test what was not meant.
+func named(folder string) (p programs, err error) {
+	if !supported {
+		return programs{}, ErrNotInstalled
+	}
+	if folder, err = filepath.Abs(folder); err != nil {
+		return programs{}, err
+	}
+	p = programs{Server: filepath.Join(folder, "rabbitmq-server"), Ctl: filepath.Join(folder, "rabbitmqctl")}
+	for _, path := range []string{p.Server, p.Ctl} {
+		if !executable(path) {
+			return programs{}, fmt.Errorf("%s names %s, where there is no program %s", installationVariable, folder, filepath.Base(path))
+		}
+	}
+	p.Epmd, err = findEpmd()
+	return p, err
 }
 
 // unwanted says whether tests are to run as on a machine without RabbitMQ.

@@ -95,6 +95,29 @@ func TestABrokerOfAnotherProcess(t *testing.T) {
 	}
 }
 
+func TestANamedInstallation(t *testing.T) {
+	if !supported {
+		t.Skip("SKIPPED: no nodes on this system")
+	}
+	folder := t.TempDir()
+	t.Setenv(brokerVariable, "")
+	t.Setenv(installationVariable, folder)
+	// Nothing else is taken instead, and no test is skipped: somebody asked for it.
+	if err := Available(); err == nil || errors.Is(err, ErrNotInstalled) || !strings.Contains(err.Error(), folder) {
+		t.Errorf("with nothing there: %v, want an error that names the folder", err)
+	}
+	for _, name := range []string{"rabbitmq-server", "rabbitmqctl", "epmd"} {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte("#!/bin/sh\n"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("PATH", folder)
+	p, err := installed()
+	if err != nil || filepath.Dir(p.Server) != folder || filepath.Dir(p.Ctl) != folder {
+		t.Errorf("installed() = %+v, %v, want those in %s", p, err, folder)
+	}
+}
+
 func TestFind(t *testing.T) {
 	if !supported {
 		t.Skip("SKIPPED: no nodes on this system")

@@ -15,6 +15,11 @@
 // none. With WARREN_REQUIRE_BROKER=1 they fail instead, so that a CI run cannot skip them in silence. The
 // package in the folder tests-that-need-it says in one line of `go test ./...` whether they ran.
 //
+// WARREN_RABBITMQ names the folder of another installation to start, with its rabbitmq-server and
+// rabbitmqctl: that is how tests run on a version that is not the system's. Either may be a script that
+// runs the real one elsewhere, if it keeps the environment, becomes the node (exec) and sees the same
+// files under TMPDIR.
+//
 // The command in the folder with starts one node for a whole `go test ./...`.
 //
 // A node listens on 127.0.0.1 only, on free ports, with a name, a cookie, an epmd and files of its own:
