@@ -79,6 +79,7 @@ var arrows = map[string][]string{
 	"internal/management":                  {},
 	"internal/rabbitmq":                    {amqp},
 	"internal/netproxy":                    {},
+	"internal/faults":                      {}, // its tests know all of it
 	"internal/brokers":                     {"rabbittest", "internal/rabbitmq", amqp},
 	"rabbittest/conformance":               {}, // tests alone
 	"internal/rabbitmq/with":               {"internal/rabbitmq"},

@@ -1,0 +1,31 @@
+//go:build linux || darwin
+
+package faults_test
+
+import (
+	"flag"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/warren-mq/warren/internal/rabbitmq"
+)
+
+var (
+	full   = flag.Bool("faults.full", false, "inject every fault, not just a few, and run the control")
+	seed   = flag.Uint64("faults.seed", 0, "repeat the schedule of the soak; 0: another each time")
+	length = flag.Duration("faults.for", 30*time.Second, "how long the soak goes on")
+	every  = flag.Duration("faults.every", 10*time.Second, "how often it injects a fault")
+	report = flag.String("faults.report", "", "the folder in which faults.json and faults.md are brought up to date")
+)
+
+func TestMain(m *testing.M) {
+	if os.Getenv(childQueue) != "" {
+		os.Exit(consumeAsChild())
+	}
+	code := rabbitmq.Run(m)
+	if !publishTable() {
+		code = 1
+	}
+	os.Exit(code)
+}

@@ -1,0 +1,79 @@
+//go:build linux || darwin
+
+package faults_test
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/warren-mq/warren/internal/faults"
+	"github.com/warren-mq/warren/internal/rabbitmq"
+)
+
+// matrix is every fault that a run of its own injects.
+var matrix = slices.Concat(brokerFaults, networkFaults, slowFaults, queueFaults, accountFaults, lifeFaults, messageFaults)
+
+// TestFaults injects each fault while messages flow, one after the other on the same node. Nothing may be lost or
+// made up, and nothing left running.
+func TestFaults(t *testing.T) {
+	node := rabbitmq.Private(t, rabbitmq.Options{Name: "faults", Advanced: advanced})
+	for _, f := range matrix {
+		if !f.short && !*full {
+			continue
+		}
+		t.Run(f.name, func(t *testing.T) {
+			record(t, node, f.name, false, f.run(t, node))
+		})
+	}
+}
+
+// advanced makes the broker look once a second for what has taken too long.
+const advanced = "[{rabbit, [{channel_tick_interval, 1000}]}]."
+
+// run is a run with that fault.
+func (f fault) run(t *testing.T, node *rabbitmq.Node) faults.Verdict {
+	t.Helper()
+	cfg := usualConfig()
+	if f.config != nil {
+		f.config(&cfg)
+	}
+	mix := f.mix
+	if mix == nil {
+		mix = usual
+	}
+	b := newBench(t, node, mix, cfg)
+	if f.children {
+		b.children = append(b.children, startChild(b, f.death), startChild(b, ""))
+	} else {
+		b.consume()
+	}
+	b.publish()
+	b.flow()
+	for range max(1, f.n) {
+		if f.quiet {
+			b.quiet()
+			b.eventually("the queues are empty", patience, func() bool { return b.waiting() == 0 })
+		}
+		f.inject(b)
+		nap(context.Background(), f.hold)
+		if f.undo != nil {
+			f.undo(b)
+		}
+		b.ledger.Mark(time.Now())
+		if f.quiet {
+			b.publish()
+		}
+		b.flow()
+	}
+	return b.finish()
+}
+
+// flow waits until messages are handled, and for a second of that.
+func (b *bench) flow() {
+	b.t.Helper()
+	before := b.ledger.Verdict().Handled
+	b.eventually("messages flow", time.Minute, func() bool { return b.ledger.Verdict().Handled > before+20 })
+	nap(context.Background(), time.Second)
+}

@@ -1,0 +1,54 @@
+//go:build linux || darwin
+
+package faults_test
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/warren-mq/warren/internal/faults"
+	"github.com/warren-mq/warren/internal/rabbitmq"
+)
+
+// shown is what the runs of this process have shown, for the table.
+var shown struct {
+	sync.Mutex
+	faults.Column
+}
+
+// record notes the outcome of a run, and fails the test if it is not as promised. The control's promise is to lose.
+func record(t *testing.T, node *rabbitmq.Node, name string, control bool, v faults.Verdict) {
+	t.Helper()
+	t.Logf("RabbitMQ %s, %s: %d published, %d lost, %d duplicated, %d in the error queue, longest pause %v, back after %v",
+		node.Version(), name, v.Confirmed, len(v.Lost), v.Duplicated, v.Errored, v.Gap.Round(time.Millisecond), v.Back.Round(time.Millisecond))
+	if err := v.Err(); err != nil && !control {
+		t.Error(err)
+	}
+	shown.Lock()
+	defer shown.Unlock()
+	shown.Version = node.Version()
+	shown.Add(name, control, v)
+	if t.Failed() {
+		shown.Fail(name, "the test has failed")
+	}
+}
+
+// publishTable brings the table up to date, if that was asked for.
+func publishTable() (ok bool) {
+	shown.Lock()
+	defer shown.Unlock()
+	if *report == "" || shown.Version == "" {
+		return true
+	}
+	shown.Date = time.Now().UTC().Format(time.DateOnly)
+	shown.Machine = fmt.Sprintf("%s/%s, %d cores, %s", runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.Version())
+	if err := faults.Update(*report, shown.Column); err != nil {
+		fmt.Fprintln(os.Stderr, "FAIL:", err)
+		return false
+	}
+	return true
+}
