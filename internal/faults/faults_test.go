@@ -73,7 +73,7 @@ func (b *bench) crashQueue(name string) {
 
 // networkFaults happen to the connections of this process.
 var networkFaults = []fault{
-	{name: "connections reset", short: true, n: 5, hold: 500 * time.Millisecond, inject: func(b *bench) { b.net.Cut() }},
+	{name: "connections reset", n: 5, hold: 500 * time.Millisecond, inject: func(b *bench) { b.net.Cut() }},
 	{
 		name: "network unplugged", hold: 3 * time.Second,
 		inject: func(b *bench) { b.net.Unplug() }, undo: func(b *bench) { b.net.Plug() },
