@@ -11,8 +11,14 @@ import (
 // but nacks for one destination another channel is opened, and after one more
 // second without a single ack the session is failed, but not again before the
 // next ack, nor within a minute.
+//
+// On RabbitMQ 3.10, too, a channel that was nacked because a queue was full is
+// nacked for ever, if the operator has lifted the queue's limit: only a channel
+// that is opened after that is not. So another one is opened every ten seconds,
+// for as long as there are nacks.
 const (
 	nackedFor     = time.Second
+	betweenOpens  = 10 * time.Second
 	betweenFails  = time.Minute
 	mostDoubts    = 1000 // destinations; keys may be unique
 	openedAnother = 1
@@ -25,6 +31,7 @@ var errNackedOnly = errors.New("the node refuses every message")
 type doubts struct {
 	about    map[string]*doubt
 	acks     uint64 // so far
+	openedAt time.Time
 	failedAt time.Time
 }
 
@@ -71,9 +78,13 @@ func (d *doubts) nacked(c *channel, destination string) {
 	case now.Sub(about.since) < nackedFor:
 	case about.steps < openedAnother:
 		about.steps, about.since, about.acks = openedAnother, now, d.acks
+		d.openedAt = now
 		c.retire()
 	case about.steps < failedSession && about.acks == d.acks && now.Sub(d.failedAt) >= betweenFails:
 		about.steps, d.failedAt = failedSession, now
 		c.session.Fail(errNackedOnly)
+	case now.Sub(d.openedAt) >= betweenOpens:
+		d.openedAt = now
+		c.retire()
 	}
 }

@@ -1,8 +1,11 @@
 package confirm_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"net"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -39,4 +42,49 @@ func TestRefusedWhileTheChannelIsRetired(t *testing.T) {
 			must(t, conn.Close(context.Background()))
 		})
 	}
+}
+
+// On RabbitMQ 3.10 a channel that was nacked by a full queue is nacked for ever after the queue's limit was lifted, and
+// only another channel, opened later, is not. So further ones are opened, but not too many: the queue may still be full.
+func TestFurtherChannelsAreOpenedWhileAllIsRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := rabbittest.New(t)
+		b.NackPublishes(-1)
+		var opened atomic.Int64
+		conn, err := connection.New(b.URL(), connection.Config{
+			Monitor: monitoring.Discard{},
+			Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+				c, err := b.Dial(ctx, network, address)
+				return countingConn{c, &opened}, err
+			},
+		})
+		must(t, err)
+		s := confirm.New(conn, 16)
+		refuse := func(d time.Duration) (channels int64) {
+			before := opened.Load()
+			for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+				if err := s.Send(t.Context(), confirm.Message{Key: "orders"}); !errors.Is(err, confirm.ErrRefused) {
+					t.Errorf("got %v", err)
+				}
+			}
+			return opened.Load() - before
+		}
+		refuse(5 * time.Second) // the other channel, and then the other connection
+		if n := refuse(time.Minute); n < 5 || n > 7 {
+			t.Errorf("%d channels were opened in a minute, want 6 or so", n)
+		}
+		must(t, s.Close(t.Context()))
+		must(t, conn.Close(t.Context()))
+	})
+}
+
+// countingConn counts the channels that are opened on it.
+type countingConn struct {
+	net.Conn
+	opened *atomic.Int64
+}
+
+func (c countingConn) Write(b []byte) (int, error) {
+	c.opened.Add(int64(bytes.Count(b, []byte{0, 20, 0, 10})))
+	return c.Conn.Write(b)
 }
