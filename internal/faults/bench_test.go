@@ -316,8 +316,8 @@ func (b *bench) eventually(what string, limit time.Duration, ok func() bool) {
 	for deadline := time.Now().Add(limit); !ok(); nap(context.Background(), 50*time.Millisecond) {
 		if time.Now().After(deadline) {
 			v := b.ledger.Verdict()
-			b.t.Errorf("not within %v: %s (%d confirmed, %d handled, health: %v)", limit, what, v.Confirmed, v.Handled, b.consumer.Health())
-			return
+			b.t.Fatalf("not within %v: %s (%d confirmed, %d handled, %d open, health: %v)",
+				limit, what, v.Confirmed, v.Handled, b.ledger.Open(), b.consumer.Health())
 		}
 	}
 }

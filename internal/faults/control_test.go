@@ -48,7 +48,9 @@ func TestControl(t *testing.T) {
 		must(t, node.Kill())
 		boot(b)
 		b.ledger.Mark(time.Now())
-		record(t, node, "broker killed under a flood", false, b.finish())
+		const name = "broker killed under a flood"
+		defer noteFailure(t, node, name)
+		record(t, node, name, false, b.finish())
 	})
 }
 

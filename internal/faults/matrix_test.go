@@ -24,6 +24,7 @@ func TestFaults(t *testing.T) {
 			continue
 		}
 		t.Run(f.name, func(t *testing.T) {
+			defer noteFailure(t, node, f.name)
 			record(t, node, f.name, false, f.run(t, node))
 		})
 	}

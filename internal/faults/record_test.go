@@ -32,9 +32,17 @@ func record(t *testing.T, node *rabbitmq.Node, name string, control bool, v faul
 	defer shown.Unlock()
 	shown.Version = node.Version()
 	shown.Add(name, control, v)
-	if t.Failed() {
-		shown.Fail(name, "the test has failed")
+}
+
+// noteFailure notes a test that has failed for any other reason than its verdict.
+func noteFailure(t *testing.T, node *rabbitmq.Node, name string) {
+	if !t.Failed() {
+		return
 	}
+	shown.Lock()
+	defer shown.Unlock()
+	shown.Version = node.Version()
+	shown.Fail(name, "the test has failed, and says why")
 }
 
 // publishTable brings the table up to date, if that was asked for.

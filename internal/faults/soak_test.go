@@ -51,7 +51,9 @@ func TestSoak(t *testing.T) {
 	steps := faults.Schedule(number, *length, *every, names(list), names(slowFaults))
 	t.Logf("repeat it with -faults.seed=%d -faults.for=%v -faults.every=%v:\n%s", number, *length, *every, faults.Render(steps))
 
+	const name = "faults at random"
 	node := rabbitmq.Private(t, rabbitmq.Options{Name: "soak", Advanced: advanced})
+	defer noteFailure(t, node, name)
 	b := newBench(t, node, usual, usualConfig())
 	b.children = append(b.children, startChild(b, ""))
 	b.consume()
@@ -86,7 +88,7 @@ func TestSoak(t *testing.T) {
 		}
 	}
 	nap(context.Background(), time.Until(began.Add(*length)))
-	record(t, node, "faults at random", false, b.finish())
+	record(t, node, name, false, b.finish())
 	shown.Lock()
 	shown.Seed = number
 	shown.Unlock()

@@ -58,12 +58,14 @@ func (c *Column) Add(fault string, control bool, v Verdict) {
 	}
 }
 
-// Fail notes that a run was not as promised for a reason that its verdict does not tell.
+// Fail notes that a run was not as promised for a reason that its verdict does not tell, or that it has none.
 func (c *Column) Fail(fault, why string) {
-	for i := range c.Rows {
-		if c.Rows[i].Fault == fault && c.Rows[i].Wrong == "" {
-			c.Rows[i].Wrong = why
-		}
+	i := slices.IndexFunc(c.Rows, func(r Row) bool { return r.Fault == fault })
+	switch {
+	case i < 0:
+		c.Rows = append(c.Rows, Row{Fault: fault, Wrong: why})
+	case c.Rows[i].Wrong == "":
+		c.Rows[i].Wrong = why
 	}
 }
 
