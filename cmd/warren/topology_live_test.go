@@ -14,7 +14,7 @@ import (
 
 // topology finds every difference on a real broker.
 func (m *managed) topology(t *testing.T) {
-	major, _, _ := drift.Release(m.version)
+	major, minor, _ := drift.Release(m.version)
 	for _, test := range []struct {
 		name    string
 		arrange func(h *house)
@@ -201,6 +201,22 @@ func (m *managed) topology(t *testing.T) {
 		h.expect(0, []string{"as planned"}, "topology", "plan", h.file(p))
 		m.request(t, http.MethodPut, "vhosts/"+h.name, map[string]any{"default_queue_type": "quorum"})
 		h.expect(3, []string{"queue shared: x-queue-type is classic, planned is quorum (the default of the virtual host)"}, "topology", "plan", h.file(p))
+	})
+
+	t.Run("native", func(t *testing.T) {
+		t.Parallel()
+		h := m.house(t)
+		p := topology.Native("waits", time.Second, time.Minute, 5)
+		h.declare(p) // every release takes it
+		code, want := 0, "waits: as planned"
+		if major < 4 || major == 4 && minor < 3 {
+			code, want = 3, "failure  queue waits: x-delayed-retry-type is unknown to RabbitMQ "+m.version+", planned is failed"
+		}
+		h.expect(code, []string{want}, "topology", "plan", h.file(p))
+		if code == 0 {
+			h.policy("policies", "^waits$", map[string]any{"delayed-retry-type": "all", "delayed-retry-min": 1000})
+			h.expect(3, []string{"warning  queue waits: delayed-retry-type is all instead of failed, by policy p"}, "topology", "plan", h.file(p))
+		}
 	})
 
 	t.Run("who may not see it", func(t *testing.T) {

@@ -11,10 +11,11 @@ import (
 // queue compares one queue.
 func (c *comparison) queue(p planned) {
 	q := c.broker.Queues[p.Name]
+	obeyed := p.foreign || c.supported(p)
 	switch q.Seen {
 	case Missing:
 		if !p.optional {
-			c.missingQueue(p)
+			c.missingQueue(p, obeyed)
 		}
 		return
 	case Unknown:
@@ -31,7 +32,7 @@ func (c *comparison) queue(p planned) {
 	c.target(p, q)
 }
 
-func (c *comparison) missingQueue(p planned) {
+func (c *comparison) missingQueue(p planned, obeyed bool) {
 	d := Difference{
 		Kind: KindMissing, Weight: Warning, Object: "queue", Name: p.Name, Apply: true,
 		Breaks: "a consumer that only checks (DeclareCheck) is refused; others declare it when they start",
@@ -55,6 +56,9 @@ func (c *comparison) missingQueue(p planned) {
 	case p.role == peerQueue:
 		d.Breaks = "the other library's messages have nowhere to go"
 	}
+	if !obeyed {
+		d.Apply, d.Mend = false, "not before RabbitMQ knows its arguments"
+	}
 	c.differs(d)
 }
 
@@ -65,6 +69,30 @@ func (c *comparison) waitOf(name string) string {
 		}
 	}
 	return "?"
+}
+
+// supported looks for arguments of the plan that this release takes without a
+// word and does not obey, whether the queue has them or not.
+func (c *comparison) supported(p planned) bool {
+	all := true
+	for _, name := range slices.Sorted(maps.Keys(p.Args)) {
+		if _, mayBe := since[name]; !mayBe || compared(name, "quorum", c.broker.Version) || p.optional {
+			continue
+		}
+		d := Difference{
+			Kind: KindArgument, Weight: Failure, Object: "queue", Name: p.Name, Argument: name,
+			Want: text(p.Args[name]), Have: "unknown to RabbitMQ " + c.broker.Version,
+			Breaks: "RabbitMQ takes this argument from 4.3 on. Before that it says nothing, and does nothing",
+			Mend:   "upgrade RabbitMQ, or plan without it",
+		}
+		if name == "x-delayed-retry-type" {
+			d.Breaks += ": what is rejected comes back at once, until the delivery limit ends it. A consumer with consumer.Native does not start there"
+			d.Mend = "upgrade RabbitMQ, or let messages wait in another way (Config.Waiting)"
+		}
+		c.differs(d)
+		all = false
+	}
+	return all
 }
 
 const (
@@ -115,6 +143,9 @@ func (c *comparison) arguments(p planned, q Queue) {
 		}
 		if also := missed(name, have[name], p); also != "" {
 			d.Breaks += "; and " + also
+		}
+		if _, mayBe := since[name]; mayBe && want[name] != nil && !compared(name, q.Type, c.broker.Version) {
+			continue // said by supported
 		}
 		if !compared(name, q.Type, c.broker.Version) {
 			d.Weight = Warning

@@ -135,6 +135,36 @@ func TestPeersPlansAreAsPlanned(t *testing.T) {
 	}
 }
 
+// RabbitMQ 4.0 takes the arguments of 4.3 without a word, and then what is
+// rejected comes back at once, until it is gone.
+func TestNativeNeedsARecentBroker(t *testing.T) {
+	p := topology.Native("q", time.Second, time.Minute, 5)
+	for version, want := range map[string]int{"3.10.8": 3, "4.0.5": 3, "4.2.9": 3, "4.3.0": 0, "4.10.0": 0, "5.0.0": 0, "": 0} {
+		for _, there := range []bool{true, false} {
+			b := deployed(p)
+			b.Version = version
+			if !there {
+				b.Queues["q"] = drift.Queue{Name: "q", Seen: drift.Missing}
+			}
+			found := 0
+			for _, d := range drift.Compare(p, b, drift.Options{}).Differences {
+				if d.Kind == drift.KindMissing && d.Name == "q" && d.Apply != (want == 0) {
+					t.Errorf("%s: it would be declared: %v", version, d.Apply)
+				}
+				if d.Kind == drift.KindArgument {
+					found++
+					if d.Weight != drift.Failure || d.Have != "unknown to RabbitMQ "+version {
+						t.Errorf("%s: %+v", version, d)
+					}
+				}
+			}
+			if found != want {
+				t.Errorf("%q, there: %v: %d differences, want %d", version, there, found, want)
+			}
+		}
+	}
+}
+
 func TestIsRetryQueue(t *testing.T) {
 	for name, want := range map[string]bool{
 		"q.retry.1m0s": true, "q.retry.250ms": true, "q.retry.60s": false, "q.retry.": false, "q.retry": false,
