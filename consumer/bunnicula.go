@@ -1,6 +1,8 @@
 package consumer
 
 import (
+	"math"
+
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/warren-mq/warren/internal/header"
@@ -26,7 +28,7 @@ func (bunnicula) read(d *delivery) (ignored []string) {
 	if !ok {
 		ignored = append(ignored, header.RetryAttempts)
 	}
-	d.state.Attempt = max(d.state.Attempt, n+1)
+	d.state.Attempt = max(d.state.Attempt, min(n, math.MaxInt32-1)+1)
 	return ignored
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"math"
 	"testing"
 	"time"
 
@@ -71,7 +72,7 @@ func TestCountsOfBunnicula(t *testing.T) {
 			"l": {int64(2), 3}, "I": {int32(2), 3}, "s": {int16(2), 3}, "b": {int8(2), 3}, "B": {byte(2), 3}, "u": {uint16(2), 3}, "i": {uint32(2), 3},
 			"d": {float64(2), 3}, "S": {"2", 3}, "x": {[]byte("2"), 3},
 			"negative": {int64(-3), 1}, "text": {"two", 1}, "half": {1.5, 1}, "void": {nil, 1}, "table": {amqp.Table{"n": int64(2)}, 1},
-			"too large": {int64(1 << 60), 1 << 31},
+			"too large": {int64(1 << 60), math.MaxInt32},
 		}
 		seen := make(chan message, len(counts))
 		run(k, func(_ context.Context, m message) consumer.Outcome {

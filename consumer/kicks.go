@@ -55,7 +55,7 @@ func (kicks) read(d *delivery) (ignored []string) {
 		return ignored
 	}
 	s := &d.state
-	s.Attempt = min(s.Attempt+k.Failures, math.MaxInt32)
+	s.Attempt = min(s.Attempt, math.MaxInt32-k.Failures) + k.Failures
 	if s.FirstFailure == "" && !k.First.IsZero() {
 		s.FirstFailure = stamp(k.First)
 	}

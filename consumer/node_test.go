@@ -42,6 +42,12 @@ func TestBrokerFaults(t *testing.T) {
 		brokers.Trial{Name: "killed where it makes messages wait", Test: func(t *testing.T, n *brokers.Node) {
 			testFaultUnderLoad(t, n, consumer.Native, kill)
 		}},
+		brokers.Trial{Name: "killed beside Bunnicula", Test: func(t *testing.T, n *brokers.Node) {
+			testFaultUnderLoad(t, n, consumer.Bunnicula, func(n *brokers.Node) {
+				n.Kill()
+				n.Boot()
+			})
+		}},
 		brokers.Trial{Name: "killed while draining", Test: testKilledWhileDraining},
 	)
 }
