@@ -15,7 +15,8 @@ const childVariable = "WARREN_ERRORQUEUE_TEST_CHILD"
 // children are the processes that tests start of this binary, to measure or to kill them: each a function that does
 // what the process is for and returns its exit code. Put new ones here.
 var children = map[string]func() int{
-	"read": readInChild,
+	"read":   readInChild,
+	"replay": replayInChild,
 }
 
 func TestMain(m *testing.M) {

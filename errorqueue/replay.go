@@ -38,8 +38,9 @@ var ids header.IDs
 //
 // Whatever dies on the way leaves a message twice at worst: it is in the main
 // queue then, and its entry in the error queue, too. With ErrLost that may be so
-// for up to 256 entries that were Done last. Entries of another main queue are
-// not replayed: they fail, and say where they belong.
+// for entries that were Done last: nobody knows which of them the broker has
+// removed. Entries of another main queue are not replayed: they fail, and say
+// where they belong.
 //
 // The order is that of the queue. Everything that is seen is held until Replay
 // returns; a long one gives back now and then what it leaves. If ctx ends, what
