@@ -128,7 +128,7 @@ func (p *pass) keep(ctx context.Context, d *amqp.Delivery) error {
 	e := newEntry(d, p.queue.main, p.session.Version(), 0)
 	w, err := p.wearOf(ctx, &e)
 	if err == nil && w == torn {
-		if err = p.renew(ctx, d); err == nil {
+		if err = p.renew(ctx, d, &e); err == nil {
 			return nil
 		}
 		err = fmt.Errorf("entry %s, which the broker may delete at the next look: %w", e.ID, err)
@@ -138,13 +138,14 @@ func (p *pass) keep(ctx context.Context, d *amqp.Delivery) error {
 }
 
 // renew publishes a copy, and acks the original once the broker has it.
-func (p *pass) renew(ctx context.Context, d *amqp.Delivery) error {
+func (p *pass) renew(ctx context.Context, d *amqp.Delivery, e *Entry) error {
 	sender := confirm.New(p.queue.conn, 1)
 	ctx, cancel := context.WithTimeout(ctx, confirm.Timeout)
 	defer cancel()
 	defer func() { _ = sender.Close(ctx) }()
-	m := newMessage(d)
-	if err := sender.Send(ctx, confirm.Message{Key: p.queue.name, Publishing: carry(&m)}); err != nil {
+	copied := carry(&e.Message)
+	remember(copied.Headers, e)
+	if err := sender.Send(ctx, addressed(Target{Key: p.queue.name}, copied)); err != nil {
 		return err
 	}
 	if err := p.Ack(d.DeliveryTag, false); err != nil {
