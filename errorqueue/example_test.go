@@ -30,7 +30,7 @@ func failing() (conn *connection.Connection, end func()) {
 		if m.Body.Cents == 0 {
 			return consumer.Error(errors.New("nothing to charge"))
 		}
-		return consumer.Error(fmt.Errorf("the card of order %s has expired", m.Body.ID))
+		return consumer.Error(errors.New("the card has expired"))
 	}, consumer.Config{Workers: 1})
 	check(err)
 	running, stop := context.WithCancel(ctx)
@@ -94,9 +94,9 @@ func ExampleQueue_All() {
 		}
 		fmt.Printf("%s: %s after %d attempt: %s\n", entry.ID, entry.Reason, entry.Attempts, entry.Error)
 	}
-	// Output:
-	// order-17: rejected after 1 attempt: the card of order 17 has expired
-	// order-19: rejected after 1 attempt: the card of order 19 has expired
+	// Unordered output:
+	// order-17: rejected after 1 attempt: the card has expired
+	// order-19: rejected after 1 attempt: the card has expired
 }
 
 func ExampleQueue_Get() {
@@ -136,7 +136,7 @@ func ExampleQueue_Groups() {
 		fmt.Printf("%d × %s\n", g.Count, g.Error)
 	}
 	// Output:
-	// 2 × the card of order 17 has expired
+	// 2 × the card has expired
 	// 1 × nothing to charge
 }
 

@@ -62,7 +62,7 @@ func TestFilters(t *testing.T) {
 			{errorqueue.Filter{Headers: map[string]string{"n": "7.5"}}, "b", "header.n=7.5"},
 			{errorqueue.Filter{Headers: map[string]string{"vip": "true", "raw": "r", "at": "2026-03-01T12:00:00Z"}}, "a", "header.at=2026-03-01T12:00:00Z header.raw=r header.vip=true"},
 			{errorqueue.Filter{Match: func(e errorqueue.Entry) (bool, error) { return e.Attempts == 9, nil }, MatchText: "attempts == 9"}, "c", `match="attempts == 9"`},
-			{errorqueue.Filter{IDs: []string{"d"}, Match: func(e errorqueue.Entry) (bool, error) { return true, nil }}, "d", "id=d match=custom"},
+			{errorqueue.Filter{IDs: []string{"d"}, Match: func(errorqueue.Entry) (bool, error) { return true, nil }}, "d", "id=d match=custom"},
 		} {
 			if got := strings.Join(k.list(q, test.filter), " "); got != test.want {
 				t.Errorf("%s selects %q, want %q", test.filter, got, test.want)
