@@ -19,7 +19,7 @@ import (
 // between the two would be made.
 func askPlan(ctx context.Context, conn *connection.Connection, p topology.Plan, own bool, b *drift.Broker) error {
 	const tells = "AMQP does not tell; give --management"
-	for _, kind := range []string{"policies", "bindings", "retries"} {
+	for _, kind := range []string{"arguments", "policies", "bindings", "retries"} {
 		b.Why[kind] = tells
 	}
 	for _, r := range append(p.Queues(), rungsOf(p)...) {
