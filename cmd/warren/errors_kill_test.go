@@ -1,11 +1,14 @@
 package main
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"math/rand/v2"
 	"os/exec"
 	"slices"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 
@@ -164,6 +167,7 @@ func TestAKilledReplayLosesNothing(t *testing.T) {
 
 // A broker that is killed under a replay has lost nothing when it is back.
 func TestAReplayFromABrokerThatIsKilledLosesNothing(t *testing.T) {
+	t.Parallel()
 	node := rabbitmq.Private(t, rabbitmq.Options{})
 	url := node.URL()
 	const n, kills = 2000, 2
@@ -193,4 +197,48 @@ func TestAReplayFromABrokerThatIsKilledLosesNothing(t *testing.T) {
 	}
 	finish(t, url, "orders", "night")
 	checkUnion(t, url, "orders", n)
+}
+
+// Two people who replay at once replay each entry once.
+func TestTwoReplaysAtOncePublishNothingTwice(t *testing.T) {
+	eachBroker(t, func(t *testing.T, url string) {
+		const n = 3000
+		queue := rabbitmq.Name(t, "two")
+		var made deletions
+		made.add(queuesOf(queue)...)
+		t.Cleanup(func() { made.delete(t, url) })
+		entries(t, url, queue, n)
+
+		var both [2]bytes.Buffer
+		var running sync.WaitGroup
+		for i := range both {
+			cmd := replay(t, url, queue, "by-"+strconv.Itoa(i), "--json")
+			cmd.Stdout = &both[i]
+			must(t, cmd.Start())
+			running.Go(func() {
+				if err := cmd.Wait(); err != nil {
+					t.Errorf("replay %d: %v", i, err)
+				}
+			})
+		}
+		running.Wait()
+		done := 0
+		for i := range both {
+			var r resultJSON
+			must(t, json.Unmarshal(both[i].Bytes(), &r))
+			t.Logf("replay %d: %d done", i, r.Done)
+			done += r.Done
+		}
+		// What one gave back while the other was at its end is left to a third.
+		must(t, depth(t.Context(), url, topology.ErrorQueue(queue), n-done))
+		seen := taken(t, url, queue)
+		if len(seen) != done {
+			t.Errorf("%d replayed, and there are %d", done, len(seen))
+		}
+		for id, count := range seen {
+			if count > 1 {
+				t.Errorf("entry %s was published %d times", id, count)
+			}
+		}
+	})
 }

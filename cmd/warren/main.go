@@ -1,13 +1,13 @@
 // Command warren is what Warren offers outside of a program:
 //
+//	warren errors      looks after error queues: what failed and why, replay, discard; see docs/error-queues.md
+//	warren topology    compares what consumers need with what the broker has, and declares what is missing
+//	warren doctor      looks for what will go wrong; see docs/topology.md
 //	warren broker      a RabbitMQ to try programs against, in one small process
-//	warren doctor      what is wrong with a broker and the queues of consumers
-//	warren errors      look at error queues, and decide what becomes of their entries
-//	warren topology    how a broker differs from what consumers need, and what it lacks
 //
-// It ends with 0 when it has done what it was asked, with 1 when that failed, with 2 when it was asked for something
-// that it does not understand, and with 3 when something is left for a person to look at. What it prints on standard output is for programs, what it prints on standard error is
-// for people.
+// It ends with 0 when it has done what it was asked, with 1 when that failed, with 2 when it was asked for something that
+// it does not understand, and with 3 when it is done and something is left for a person to look at. What it prints on
+// standard output is for programs, what it prints on standard error is for people.
 package main
 
 import (
