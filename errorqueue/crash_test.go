@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -117,6 +118,48 @@ func TestNothingIsLostWhereverAConnectionIsCut(t *testing.T) {
 			})
 		}
 	}
+}
+
+// An import that is interrupted anywhere is done again, and leaves out what is there.
+func TestAnImportIsDoneAgainWhereverItIsCut(t *testing.T) {
+	rabbittest.CrashPoints(t, func(t *testing.T, b *rabbittest.Broker) {
+		ctx := t.Context()
+		conn, err := connection.Open(ctx, b.URL(), connection.Config{Dial: b.Dial, Monitor: silence})
+		must(t, err)
+		for {
+			ch, err := conn.Channel(ctx, connection.Consume)
+			if err == nil {
+				_, err = ch.QueueDeclare("orders.error", true, false, false, false, amqp.Table{"x-queue-type": "quorum"})
+			}
+			if err == nil {
+				_ = ch.Close()
+				break
+			}
+			time.Sleep(time.Second)
+		}
+		q, err := errorqueue.New(conn, "orders", errorqueue.Config{})
+		must(t, err)
+		file := "{\"id\":\"1\",\"body\":\"x\"}\n{\"id\":\"2\",\"body\":\"x\"}\n{\"id\":\"2\",\"body\":\"x\"}\n{\"body\":\"y\"}\n"
+		for tries := 0; ; tries++ {
+			r, err := q.Import(ctx, strings.NewReader(file), errorqueue.ImportOptions{SkipPresent: true})
+			if err == nil && r.Failed == 0 {
+				break
+			}
+			if tries > 5 {
+				t.Fatalf("%+v, %v", r, err)
+			}
+			time.Sleep(time.Second)
+		}
+		_ = conn.Close(ctx)
+		must(t, b.WaitIdle(ctx))
+		there := map[string]int{}
+		for _, m := range b.Queue("orders.error").Messages() {
+			there[m.MessageID]++
+		}
+		if there["1"] != 1 || there["2"] != 2 || there[""] != 1 {
+			t.Errorf("%v", there)
+		}
+	})
 }
 
 // The broker dies in the middle of a replay. Who resumes it loses nothing.
