@@ -202,7 +202,7 @@ func (p *patient) checkPermissions(plan topology.Plan) {
 	queue := plan.Main.Name
 	if errors.Is(p.permitErr, management.ErrNotFound) {
 		p.found(check, queue, fails, fmt.Sprintf("user %s may do nothing in virtual host %s, or does not exist", p.user, p.vhost),
-			fmt.Sprintf("rabbitmqctl set_permissions -p %s %s CONFIGURE WRITE READ", p.vhost, p.user))
+			fmt.Sprintf("rabbitmqctl set_permissions -p %s %s CONFIGURE WRITE READ", shellQuoted(p.vhost), shellQuoted(p.user)))
 		return
 	}
 	if p.permitErr != nil {
@@ -227,7 +227,8 @@ func (p *patient) checkPermissions(plan topology.Plan) {
 	for _, what := range []string{"configure", "write", "read"} {
 		if len(lacks[what]) > 0 {
 			p.found(check, queue, fails, fmt.Sprintf("user %s may not %s %s: it is needed %s", p.user, what, strings.Join(lacks[what], ", "), why[what]),
-				fmt.Sprintf("rabbitmqctl set_permissions -p %s %s; the pattern for %s is now %q", p.vhost, p.user, what, patternFor(p.permission, what)))
+				fmt.Sprintf("rabbitmqctl set_permissions -p %s %s CONFIGURE WRITE READ; the pattern for %s is now %q",
+					shellQuoted(p.vhost), shellQuoted(p.user), what, patternFor(p.permission, what)))
 		}
 	}
 	if len(lacks) == 0 {

@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -158,7 +160,8 @@ func (p *patient) checkLimits(plan topology.Plan, broker drift.Broker) {
 			p.found(check, plan.Main.Name, fine, q.Name+" has none", "")
 		case isError && !deadLetters && n < 1000:
 			p.found(check, plan.Main.Name, fails, fmt.Sprintf("RabbitMQ deletes an entry of %s once it was looked at %d times", q.Name, n),
-				fmt.Sprintf("a policy can raise it if no argument sets it: rabbitmqctl set_policy keep '^%s$' '{\"delivery-limit\":1000000}' --apply-to queues", q.Name))
+				fmt.Sprintf("a policy can raise it if no argument sets it: rabbitmqctl set_policy -p %s keep %s '{\"delivery-limit\":1000000}' --apply-to queues",
+					shellQuoted(p.vhost), shellQuoted("^"+regexp.QuoteMeta(q.Name)+"$")))
 		case !isError && n < 11:
 			p.found(check, plan.Main.Name, warns, fmt.Sprintf("RabbitMQ moves a message out of %s after %d failed deliveries, without a reason; "+
 				"Warren does it after 10, with one", q.Name, n), "raise it to 100")
@@ -167,6 +170,9 @@ func (p *patient) checkLimits(plan topology.Plan, broker drift.Broker) {
 		}
 	}
 }
+
+// shellQuoted is a text as one word of a command that people copy: names may hold anything.
+func shellQuoted(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
 
 // checkRetries checks that what waits comes back.
 func (p *patient) checkRetries(plan topology.Plan, broker drift.Broker) {

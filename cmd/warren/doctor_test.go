@@ -136,3 +136,20 @@ func TestDoctorFindsWhatOneNodeCannotShow(t *testing.T) {
 		})
 	}
 }
+
+// A command that doctor suggests is copied into a shell, and queues may be called anything.
+func TestSuggestedCommandsAreQuoted(t *testing.T) {
+	const name = "it's $(reboot).error"
+	p := &patient{flags: &doctorFlags{}, version: "4.0.5", vhost: "/"}
+	p.checkLimits(topology.Plan{Main: topology.Queue{Name: "it's $(reboot)"}, Error: topology.Queue{Name: name}}, drift.Broker{
+		Policies: []drift.Policy{},
+		Queues: map[string]drift.Queue{
+			"it's $(reboot)": {Seen: drift.Missing},
+			name:             {Name: name, Seen: drift.Present, Type: "quorum", Args: map[string]any{}},
+		},
+	})
+	if want := `rabbitmqctl set_policy -p '/' keep '^it'\''s \$\(reboot\)\.error$' '{"delivery-limit":1000000}'`; len(p.findings) != 1 ||
+		!strings.Contains(p.findings[0].Do, want) {
+		t.Errorf("it says %+v, without %s", p.findings, want)
+	}
+}
