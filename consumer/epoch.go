@@ -7,6 +7,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
@@ -23,6 +24,7 @@ type epoch struct {
 	closed  <-chan *amqp.Error // one error, then closed
 	cancels <-chan string      // tags that the broker cancelled
 
+	written  func() // nothing more is to be written
 	frameMax int    // of the consuming connection; all are to the same cluster
 	version  string // of the broker
 
@@ -85,6 +87,7 @@ func (r *run) openEpoch() (*epoch, error) {
 	}
 	e := r.newEpoch(channel.Channel, means)
 	e.channel = channel
+	e.written = e.boundWrites()
 	e.frameMax, e.version = session.FrameMax(), session.Version()
 	e.closed = channel.NotifyClose(make(chan *amqp.Error, 1))
 	e.cancels = channel.NotifyCancel(make(chan string, 16))
@@ -218,6 +221,7 @@ func (e *epoch) end(err error) (open int) {
 	e.endSettling(err)
 	e.dropBuffered()
 	if e.channel != nil { // a rehearsal has none
+		e.written()
 		e.hangUp()
 	}
 	return open
@@ -237,6 +241,42 @@ func (e *epoch) err() error {
 func (e *epoch) finish() {
 	e.acks.flush()
 	e.end(ErrDraining)
+}
+
+var errUnread = errors.New("the broker reads nothing, and the consumer must stop")
+
+// boundWrites sees to it that Run returns in time though the broker reads
+// nothing: whoever acknowledges or hands back would wait in a write until the
+// connection's WriteTimeout, Run's own goroutine among them. So it hangs up in
+// the end; nobody else can write on that connection either. What it returns must
+// be called when nothing more is to be written.
+func (e *epoch) boundWrites() (written func()) {
+	done, ended := make(chan struct{}), make(chan struct{})
+	stop := context.AfterFunc(e.stopping, func() {
+		defer close(ended)
+		drain := time.AfterFunc(e.config.Drain, e.hurry)
+		defer drain.Stop()
+		t := time.NewTimer(e.config.Drain + drainGrace)
+		defer t.Stop()
+		select {
+		case <-t.C:
+		case <-e.hard.Done():
+		case <-done:
+			return
+		}
+		t.Reset(goodbye) // for what can be written
+		select {
+		case <-t.C:
+			e.session.Fail(errUnread)
+		case <-done:
+		}
+	})
+	return func() {
+		close(done)
+		if !stop() {
+			<-ended
+		}
+	}
 }
 
 // dropBuffered forgets what has not been given to a worker. The broker, which

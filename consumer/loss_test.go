@@ -3,6 +3,7 @@ package consumer_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"sync/atomic"
 	"testing"
@@ -16,42 +17,63 @@ import (
 )
 
 // PEER-BUGS (1): an acknowledgement that comes after a reconnect has the tag of another delivery by then, and must not
-// touch it.
+// touch it; or of none, and must not close the channel.
 func TestStaleAck(t *testing.T) {
 	t.Parallel()
-	onBothOver(t, func(t *testing.T, k *kit, n *netproxy.Network) {
-		b := newBlocker()
-		b.deaf = true
-		r := run(k, b.handle, consumer.Config{Workers: 2})
-		k.publish(text("a", "x"))
-		receive(t, "the handler", b.began)
-		n.Cut()
-		receive(t, "the message again", b.began) // as the first delivery of its channel, too
-		b.word <- consumer.Ack()                 // one of the two; the other one waits
-		if rand.N(2) == 0 {
-			b.word <- consumer.Ack()
-			eventually(t, "both ends", func() bool {
-				return len(of[monitoring.Lost](k.events)) == 1 && len(of[monitoring.Acked](k.events)) == 1
-			})
-			eventually(t, "an empty queue", func() bool { return k.ready(k.queue) == 0 })
-			must(t, r.stop())
-			return
+	for name, messages := range map[string]int{"another's tag": 6, "nobody's tag": 0} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			onBothOver(t, func(t *testing.T, k *kit, n *netproxy.Network) { testStaleAck(t, k, n, messages) })
+		})
+	}
+}
+
+// testStaleAck acks the fourth delivery of a channel after a reconnect. On the next channel there are as many more
+// deliveries as messages, all in work.
+func testStaleAck(t *testing.T, k *kit, n *netproxy.Network, messages int) {
+	var cut atomic.Bool
+	before, after := make(chan struct{}), make(chan struct{})
+	began := make(chan string, 100)
+	r := run(k, func(_ context.Context, m consumer.Message[[]byte]) consumer.Outcome {
+		word := before
+		if cut.Load() {
+			word = after
 		}
-		eventually(t, "one end", func() bool { return k.events.endings("a") != "" })
-		if k.events.endings("a") == "Acked 1" {
-			b.say(1, consumer.Ack())
-			return // it was the new one that woke up
+		began <- m.ID
+		if m.ID == "late" || word == after {
+			<-word
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		_ = r.Stop(ctx)
-		eventually(t, "a in the queue", func() bool { return k.ready(k.queue) == 1 })
-		b.say(1, consumer.Ack())
-		lost := of[monitoring.Lost](k.events)[0]
-		if lost.Outcome != "ack" || lost.Err == nil {
-			t.Errorf("%+v", lost)
-		}
-	})
+		return consumer.Ack()
+	}, consumer.Config{Workers: 10})
+	for i := range 3 {
+		k.publish(text(fmt.Sprint("early", i), "x"))
+		receive(t, "an early one", began)
+	}
+	waitFor[monitoring.Acked](k, 3)
+	// Their acknowledgements leave within 5 ms.
+	never(t, "a loss", 100*time.Millisecond, func() bool { return len(of[monitoring.ConsumerLost](k.events)) > 0 })
+	k.publish(text("late", "x"))
+	receive(t, "the late one", began)
+	cut.Store(true)
+	n.Cut()
+	receive(t, "the late one again", began)
+	for i := range messages {
+		k.publish(text(fmt.Sprint("more", i), "x"))
+		receive(t, "one more", began)
+	}
+	close(before) // it acks the tag 4
+	lost := waitFor[monitoring.Lost](k, 1)
+	if lost[0].MessageID != "late" || lost[0].Outcome != "ack" || lost[0].Err == nil {
+		t.Errorf("%+v", lost)
+	}
+	never(t, "the channel is lost", 200*time.Millisecond, func() bool { return len(of[monitoring.ConsumerLost](k.events)) > 1 })
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	_ = r.Stop(ctx) // what was in work comes back
+	_ = r.wait()
+	want := 1 + messages
+	eventually(t, "all in the queue", func() bool { return k.ready(k.queue) == want })
+	close(after)
 }
 
 // Handlers that run when the connection is lost learn of it, and keep their workers until they return.

@@ -41,6 +41,8 @@ type run struct {
 	// up, and hard when Run must return, whatever they do.
 	soft, hard   context.Context
 	hurry, force context.CancelFunc
+	told         chan time.Time                          // when handlers were told to give up
+	quiet        func() bool                             // they need not be told
 	opening      atomic.Pointer[context.CancelCauseFunc] // interrupts openEpoch
 
 	moves sync.WaitGroup // goroutines that settle
@@ -75,6 +77,12 @@ func newRun(ctx context.Context, c *Consumer, workers int) *run {
 	r.stopping, r.halt = context.WithCancel(ctx)
 	r.soft, r.hurry = context.WithCancel(context.Background())
 	r.hard, r.force = context.WithCancel(context.Background())
+	// Not in drain, to which a goroutine that waits in a write comes late.
+	r.told = make(chan time.Time, 1)
+	r.quiet = context.AfterFunc(r.soft, func() {
+		r.giveUp(ErrDraining)
+		r.told <- time.Now()
+	})
 	r.sender = confirm.New(c.conn, settleWindow)
 	r.pool = newPool(r, workers)
 	return r
@@ -343,8 +351,7 @@ func (r *run) drain(e *epoch, why error) error {
 		e.acks.hurry()
 	}
 	if !r.waitSettled(r.soft, e) {
-		r.giveUp(ErrDraining)
-		grace, cancel := context.WithTimeout(r.hard, drainGrace)
+		grace, cancel := context.WithDeadline(r.hard, (<-r.told).Add(drainGrace))
 		r.waitSettled(grace, e)
 		cancel()
 	}
@@ -394,6 +401,7 @@ func (r *run) finish(e *epoch) error {
 	}
 	r.share()
 	r.closeSender()
+	r.quiet()
 	r.hurry()
 	r.force()
 	if len(unfinished) > 0 {
