@@ -1,0 +1,5 @@
+//go:build !race
+
+package errorqueue_test
+
+const raceEnabled = false

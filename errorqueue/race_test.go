@@ -1,0 +1,5 @@
+//go:build race
+
+package errorqueue_test
+
+const raceEnabled = true // tests take several times as long
