@@ -70,11 +70,13 @@ func taken(t *testing.T, url, queue string) map[string]int {
 	defer func() { _ = conn.Close() }()
 	ch, err := conn.Channel()
 	must(t, err)
+	there, err := ch.QueueDeclarePassive(queue, true, false, false, false, nil)
+	must(t, err)
 	must(t, ch.Qos(1000, 0, false))
 	deliveries, err := ch.Consume(queue, "", false, false, false, false, nil)
 	must(t, err)
 	seen := map[string]int{}
-	for {
+	for n, deadline := 0, time.Now().Add(time.Minute); ; n++ {
 		select {
 		case d, open := <-deliveries:
 			if !open {
@@ -82,8 +84,11 @@ func taken(t *testing.T, url, queue string) map[string]int {
 			}
 			seen[d.MessageId]++
 			must(t, d.Ack(false))
-		case <-time.After(2 * time.Second):
-			return seen
+		case <-time.After(2 * time.Second): // for those that are not counted yet
+			n--
+			if n+1 >= there.Messages || time.Now().After(deadline) {
+				return seen
+			}
 		}
 	}
 }
@@ -129,6 +134,16 @@ func checkUnion(t *testing.T, url, queue string, n int) {
 	t.Logf("%d messages, %d of them published again", n, twice)
 }
 
+// replays waits until so many messages are in the main queue.
+func replays(t *testing.T, url, queue string, enough int) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); ready(t, url, queue) < enough; {
+		if time.Now().After(deadline) {
+			t.Fatal("it replays nothing")
+		}
+	}
+}
+
 // A replay that is killed at any moment loses nothing, and the same run goes on.
 func TestAKilledReplayLosesNothing(t *testing.T) {
 	eachBroker(t, func(t *testing.T, url string) {
@@ -142,22 +157,25 @@ func TestAKilledReplayLosesNothing(t *testing.T) {
 		const seed = 20261122
 		random := rand.New(rand.NewPCG(seed, kills))
 		inTheMiddle := 0
-		before := n
 		for kill := range kills {
+			before := ready(t, url, queue)
 			cmd := replay(t, url, queue, "night", "--rate", "2000/s")
 			must(t, cmd.Start())
-			after := time.Duration(20+random.IntN(130)) * time.Millisecond
-			timer := time.AfterFunc(after, func() { _ = cmd.Process.Kill() })
+			if kill%2 == 0 { // at any moment, also while it connects
+				after := time.NewTimer(time.Duration(random.IntN(250)) * time.Millisecond)
+				<-after.C
+			} else { // and in the middle, however slow it is
+				replays(t, url, queue, before+1+random.IntN(150))
+			}
+			must(t, cmd.Process.Kill())
 			_ = cmd.Wait()
-			timer.Stop()
-			left := ready(t, url, topology.ErrorQueue(queue))
-			if left > 0 && left < before {
+			after := ready(t, url, queue)
+			t.Logf("kill %d: %d published, %d left", kill, after-before, ready(t, url, topology.ErrorQueue(queue)))
+			if after > before {
 				inTheMiddle++
 			}
-			before = left
-			t.Logf("kill %d after %v: %d left", kill, after, left)
 		}
-		if inTheMiddle < 5 {
+		if inTheMiddle < kills/2 {
 			t.Errorf("only %d of %d kills came in the middle of a replay", inTheMiddle, kills)
 		}
 		finish(t, url, queue, "night")
@@ -178,12 +196,7 @@ func TestAReplayFromABrokerThatIsKilledLosesNothing(t *testing.T) {
 	for kill := range kills {
 		cmd := replay(t, url, "orders", "night", "--rate", "1000/s")
 		must(t, cmd.Start())
-		enough := ready(t, url, "orders") + 10 + random.IntN(300)
-		for deadline := time.Now().Add(30 * time.Second); ready(t, url, "orders") < enough; {
-			if time.Now().After(deadline) {
-				t.Fatal("it replays nothing")
-			}
-		}
+		replays(t, url, "orders", ready(t, url, "orders")+10+random.IntN(300))
 		must(t, node.Kill())
 		killed := time.Now()
 		err := cmd.Wait()
