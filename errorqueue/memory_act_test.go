@@ -51,7 +51,7 @@ func TestReplayInLittleMemory(t *testing.T) {
 	k.declare(nil)
 	k.declareMain()
 	n := 100_000
-	if testing.Short() {
+	if testing.Short() || raceEnabled {
 		n = 10_000
 	}
 	body := bytes.Repeat([]byte("x"), 1<<10)
