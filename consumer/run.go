@@ -263,7 +263,8 @@ func (r *run) lostConnection(err error) bool {
 		broken *net.OpError
 	)
 	switch {
-	case errors.Is(err, amqp.ErrClosed): // of whatever
+	case errors.Is(err, amqp.ErrClosed), // of whatever
+		errors.Is(err, amqp.ErrChannelMax): // of the connection, which lives
 		return false
 	case errors.As(err, &reason):
 		return !reason.Recover
