@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/warren-mq/warren/connection"
 	"github.com/warren-mq/warren/consumer"
 	"github.com/warren-mq/warren/internal/brokers"
 	"github.com/warren-mq/warren/internal/header"
@@ -93,11 +94,28 @@ func TestStopWithTheBrokerGone(t *testing.T) {
 				// Over TCP: in a bubble time stands still for a write that holds the client's lock.
 				brokers.EachOverTCP(t, func(t *testing.T, b brokers.Broker) {
 					n := netproxy.New(b.Dial)
-					testStopWithTheBrokerGone(t, newKitOver(t, b, n), n, gone, meanwhile)
+					k := newKitOver(t, b, n)
+					k.conn = openSlowly(t, b, n, k.events)
+					testStopWithTheBrokerGone(t, k, n, gone, meanwhile)
 				})
 			})
 		}
 	}
+}
+
+// openSlowly is openOver, but neither heartbeats nor a bound of writes help Run to return.
+func openSlowly(tb testing.TB, b brokers.Broker, n *netproxy.Network, m monitoring.Monitor) *connection.Connection {
+	tb.Helper()
+	conn, err := connection.New(b.URL, connection.Config{
+		Name: "consumer-stop", Monitor: m, Dial: n.Dial, Heartbeat: time.Minute, WriteTimeout: time.Minute,
+	})
+	must(tb, err)
+	tb.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		_ = conn.Close(ctx)
+	})
+	return conn
 }
 
 func testStopWithTheBrokerGone(t *testing.T, k *kit, n *netproxy.Network, gone func(*netproxy.Network), meanwhile bool) {
