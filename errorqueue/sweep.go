@@ -40,6 +40,7 @@ type sweep struct {
 	doomed error
 
 	pass    *pass
+	first   bool // it is the first one
 	courier *courier
 	seed    maphash.Seed
 	given   []uint64 // the keys of what goes back to the queue
@@ -69,10 +70,9 @@ func (s *sweep) once(ctx context.Context) (again bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if s.pass == nil {
-		s.Total = p.total
-	}
+	s.first = s.pass == nil
 	s.pass = p
+	s.measure()
 	defer func() {
 		if e := p.end(ctx); err == nil {
 			err = e
@@ -119,6 +119,7 @@ func (s *sweep) work(ctx context.Context) (again bool, err error) {
 			s.courier.collect()
 		}
 		h, err := s.pass.next(ctx)
+		s.measure()
 		if errors.Is(err, io.EOF) {
 			return false, nil
 		}
@@ -136,6 +137,14 @@ func (s *sweep) work(ctx context.Context) (again bool, err error) {
 		s.note()
 	}
 	return false, nil
+}
+
+// measure learns how many entries there were at the beginning: a busy queue may
+// tell only while it is read.
+func (s *sweep) measure() {
+	if s.first {
+		s.Total = max(s.Total, s.pass.total)
+	}
 }
 
 // known counts what the passes before have given back.

@@ -1,0 +1,65 @@
+package errorqueue_test
+
+import (
+	"bytes"
+	"context"
+	"net"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/warren-mq/warren/errorqueue"
+	"github.com/warren-mq/warren/internal/brokers"
+	"github.com/warren-mq/warren/rabbittest"
+)
+
+// busyConn is a connection to a broker that is too busy, the next few times, to say what is in a queue: RabbitMQ says
+// after 250 ms that nothing is, and that nobody reads it.
+type busyConn struct {
+	net.Conn
+	queue string
+	times *atomic.Int32
+}
+
+func (c busyConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	answer := append([]byte{0, 50, 0, 11, byte(len(c.queue))}, c.queue...) // queue.declare-ok
+	if i := bytes.Index(b[:n], answer); i >= 0 && c.times.Add(-1) >= 0 {
+		time.Sleep(250 * time.Millisecond)
+		clear(b[i+len(answer):][:8])
+	}
+	return n, err
+}
+
+// A queue that does not tell how many entries it has is worked through all the same.
+func TestActsOnABusyQueue(t *testing.T) {
+	t.Parallel()
+	for _, times := range []int32{1, 2, 3} {
+		brokers.InBubble(t, rabbittest.Options{}, func(t *testing.T, b brokers.Broker) {
+			k := newKit(t, b)
+			k.declare(nil)
+			k.publish(numbered(100)...)
+			var left atomic.Int32
+			dial := b.Dial
+			k.broker.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+				conn, err := dial(ctx, network, addr)
+				return busyConn{conn, k.name, &left}, err
+			}
+			k.conn = k.connect()
+			q := k.queue(errorqueue.Config{})
+
+			left.Store(times)
+			told := errorqueue.Progress{}
+			r, err := q.Discard(t.Context(), errorqueue.Options{
+				DryRun: true, Progress: func(p errorqueue.Progress) { told = p },
+			})
+			if err != nil || r.Matched != 100 || told.Total != 100 {
+				t.Errorf("busy %d times, a dry run: %+v of %d, %v", times, r, told.Total, err)
+			}
+			left.Store(times)
+			if r, err = q.Discard(t.Context(), errorqueue.Options{}); err != nil || r.Done != 100 {
+				t.Errorf("busy %d times: %+v, %v", times, r, err)
+			}
+		})
+	}
+}
