@@ -74,19 +74,23 @@ type deed struct {
 	run    string // names a replay
 	resume string // how to go on after an interruption, if that is not the same command line
 	remark string // for who decides
+	asked  bool   // and somebody said yes
 	do     func(context.Context, errorqueue.Options) (errorqueue.Result, error)
 }
 
 // carryOut says what will be done, asks, does it, and says what was done.
 func (a *actFlags) carryOut(ctx context.Context, cmd *cobra.Command, q *errorqueue.Queue, d *deed, o errorqueue.Options) error {
+	now, asked := o, 0
 	if !a.yes || a.dryRun {
 		try := o
 		try.DryRun, try.Rate = true, 0
+		agreed := newAgreed()
+		try.Filter = agreed.noting(o.Filter)
 		p := newProgress(cmd.ErrOrStderr(), "looked at")
 		total := 0
-		try.Progress = func(now errorqueue.Progress) {
-			total = now.Total
-			p.show(now.Seen, now.Total, now.Took)
+		try.Progress = func(at errorqueue.Progress) {
+			total = at.Total
+			p.show(at.Seen, at.Total, at.Took)
 		}
 		r, err := d.do(ctx, try)
 		p.end()
@@ -99,23 +103,28 @@ func (a *actFlags) carryOut(ctx context.Context, cmd *cobra.Command, q *errorque
 		if err := a.confirm(cmd, a.intention(q, d, o, r, total)); err != nil {
 			return err
 		}
-		if o.Limit == 0 {
-			o.Limit = r.Matched // what has come since then was not spoken of
+		now.Filter, asked = agreed.only(o.Filter), r.Matched
+		if now.Limit == 0 {
+			now.Limit = asked // no need to look further
 		}
 	}
 	if d.run != "" {
 		cmd.PrintErrf("Run %s: --run takes it up again, whatever happens.\n", printable(d.run))
 	}
 	p := newProgress(cmd.ErrOrStderr(), d.past)
-	o.Progress = func(now errorqueue.Progress) {
-		total := now.Total
-		if o.Limit > 0 {
-			total = min(total, o.Limit)
+	now.Progress = func(at errorqueue.Progress) {
+		total := at.Total
+		if now.Limit > 0 {
+			total = min(total, now.Limit)
 		}
-		p.show(now.Done, total, now.Took)
+		p.show(at.Done, total, at.Took)
 	}
-	r, err := d.do(ctx, o)
+	r, err := d.do(ctx, now)
 	p.end()
+	if gone := asked - r.Matched; err == nil && gone > 0 {
+		cmd.PrintErrf("%s taken by somebody else since you were asked.\n", count(gone, "entry was", "entries were"))
+	}
+	d.asked = asked > 0
 	return a.report(cmd, q, d, o, r, err)
 }
 
@@ -191,7 +200,7 @@ func (a *actFlags) report(cmd *cobra.Command, q *errorqueue.Queue, d *deed, o er
 		if err := out.value(j); err != nil {
 			return err
 		}
-	} else if err := out.line("%s", d.summary(q, o, r, a.dryRun)); err != nil {
+	} else if err := out.line("%s", d.summary(q, o, r, a.dryRun, failed)); err != nil {
 		return err
 	}
 	switch {
@@ -210,10 +219,10 @@ func (a *actFlags) report(cmd *cobra.Command, q *errorqueue.Queue, d *deed, o er
 }
 
 // summary says for people what was done, or would be.
-func (d *deed) summary(q *errorqueue.Queue, o errorqueue.Options, r errorqueue.Result, dryRun bool) string {
+func (d *deed) summary(q *errorqueue.Queue, o errorqueue.Options, r errorqueue.Result, dryRun bool, failed error) string {
 	var b strings.Builder
 	switch {
-	case r.Matched == 0 && r.Failed == 0 && d.action != "import":
+	case failed == nil && !d.asked && r.Matched == 0 && r.Failed == 0 && d.action != "import":
 		b.WriteString(nothing(q, o.Filter))
 	case dryRun:
 		fmt.Fprintf(&b, "%s %s. Nothing was done.", count(r.Left, "entry", "entries"),
