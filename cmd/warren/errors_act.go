@@ -229,7 +229,10 @@ func (d *deed) summary(q *errorqueue.Queue, o errorqueue.Options, r errorqueue.R
 			strings.Replace(d.future, "will ", "would ", 1))
 	default:
 		fmt.Fprintf(&b, "%s %s in %s", count(r.Done, "entry", "entries"), d.past, inShort(r.Took))
-		if r.Left > 0 {
+		switch {
+		case failed != nil: // Left is of what was looked at
+			b.WriteString("; all others stay")
+		case r.Left > 0:
 			fmt.Fprintf(&b, ", %s left", grouped(r.Left))
 		}
 		b.WriteString(".")

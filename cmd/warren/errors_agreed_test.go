@@ -108,7 +108,7 @@ func TestSummaryOfAFailure(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := deed{action: "replay", past: "replayed"}
-	if got := d.summary(q, errorqueue.Options{}, errorqueue.Result{}, false, errorqueue.ErrLost); got != "0 entries replayed in 0ms." {
+	if got := d.summary(q, errorqueue.Options{}, errorqueue.Result{}, false, errorqueue.ErrLost); got != "0 entries replayed in 0ms; all others stay." {
 		t.Errorf("it says %q", got)
 	}
 	if got := d.summary(q, errorqueue.Options{}, errorqueue.Result{}, false, nil); got != "orders.error is empty." {

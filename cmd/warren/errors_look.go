@@ -113,10 +113,11 @@ func (l *lookFlags) list(ctx context.Context, cmd *cobra.Command, q *errorqueue.
 		}
 	}
 	if total > listed && !l.given() {
-		var err error
-		if total, err = q.Len(ctx); err != nil {
+		ready, err := q.Len(ctx)
+		if err != nil {
 			return err
 		}
+		total = max(total, ready) // others may have taken some since
 	}
 	if len(rows) > 0 {
 		t := o.newTable("ID", "FAILED", "REASON", "ATTEMPTS", "TYPE", "ERROR")

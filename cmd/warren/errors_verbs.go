@@ -195,6 +195,9 @@ func (r *rate) Set(text string) error {
 	default:
 		return fmt.Errorf("%q is not a rate, such as 50/s or 10/m", text)
 	}
+	if n < 1.0/600 {
+		return fmt.Errorf("%q is too slow: it must be at least one in ten minutes, 0.1/m", text)
+	}
 	*r = rate(n)
 	return nil
 }

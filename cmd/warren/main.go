@@ -23,10 +23,16 @@ func main() {
 	os.Exit(execute(rootCommand(), os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// execute carries out a command line. An interrupt ends the command in order; a second one ends the process.
+// execute carries out a command line. An interrupt ends the command in order, and so does the end of its terminal; a second
+// one ends the process. Where nobody reads any more what it prints, writing fails, and does not end the process.
 func execute(root *cobra.Command, args []string, stdout, stderr *os.File) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ends := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // as under nohup
+		ends = append(ends, syscall.SIGHUP)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), ends...)
 	defer stop()
+	signal.Ignore(syscall.SIGPIPE)
 	context.AfterFunc(ctx, stop)
 
 	root.SetArgs(args)

@@ -3,8 +3,10 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"runtime/debug"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 )
@@ -92,6 +94,9 @@ func noArgs(_ *cobra.Command, args []string) error {
 func exitCode(root *cobra.Command, err error) int {
 	if err == nil {
 		return exitDone
+	}
+	if unread := new(fs.PathError); errors.As(err, &unread) && errors.Is(err, syscall.EPIPE) {
+		return exitFailed // head, or a pager, has seen enough
 	}
 	left := leftError{}
 	isLeft := errors.As(err, &left)

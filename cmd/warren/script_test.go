@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"strconv"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -82,6 +83,7 @@ func asks() {
 //
 //	seed QUEUE      six messages fail: see seed
 //	queues NAME...  declares queues
+//	hangup          the terminal of what runs in the background is gone
 //	code N COMMAND  runs a command, which ends with that exit code
 //	depth QUEUE N   the queue has so many messages that are ready, soon
 func TestScripts(t *testing.T) {
@@ -130,6 +132,11 @@ func scripts(t *testing.T, url, dir string) testscript.Params {
 			"queues": func(ts *testscript.TestScript, _ bool, args []string) {
 				made.add(args...)
 				ts.Check(declare(url, args...))
+			},
+			"hangup": func(ts *testscript.TestScript, _ bool, _ []string) {
+				for _, cmd := range ts.BackgroundCmds() {
+					ts.Check(cmd.Process.Signal(syscall.SIGHUP))
+				}
 			},
 			"code": func(ts *testscript.TestScript, _ bool, args []string) {
 				want, err := strconv.Atoi(args[0])
