@@ -95,7 +95,7 @@ func (e *epoch) attend() error {
 		})
 	}
 	if !e.subscribed() {
-		if err := e.subscribe(true); err != nil {
+		if err := e.subscribe(e.soft, true); err != nil {
 			return err
 		}
 	}
@@ -221,9 +221,6 @@ func (e *epoch) handBackBuffered(ctx context.Context) error {
 		e.handBack(d)
 	}
 	for _, s := range e.subs {
-		if s.deliveries == nil {
-			continue // it has not come about
-		}
 		for in := range s.deliveries { // ends with the cancellation, or the channel
 			d := e.newDelivery(in)
 			e.acks.received(in.DeliveryTag)

@@ -91,7 +91,7 @@ func (r *run) openEpoch() (*epoch, error) {
 	e.frameMax, e.version = session.FrameMax(), session.Version()
 	e.closed = channel.NotifyClose(make(chan *amqp.Error, 1))
 	e.cancels = channel.NotifyCancel(make(chan string, 16))
-	if err := e.subscribe(true); err != nil {
+	if err := e.subscribe(e.stopping, true); err != nil {
 		e.end(err)
 		return nil, err
 	}
@@ -118,28 +118,29 @@ var consumerTags atomic.Int64
 // subscribe consumes with a prefetch of 1, or with the full one. A prefetch
 // that changes while a consumer lives has no effect on it, so this is the only
 // way to change it.
-func (e *epoch) subscribe(narrow bool) error {
+//
+// If ctx ends before the broker has answered the subscription may come about
+// yet, and nobody hands back what it brings. So only the end of draining may
+// interrupt it, or the end of an epoch that has not begun.
+func (e *epoch) subscribe(ctx context.Context, narrow bool) error {
 	n := e.prefetch
 	if narrow {
 		n = 1
 	}
 	s := &subscription{tag: fmt.Sprintf("%.100s/%d/%d", e.host, os.Getpid(), consumerTags.Add(1))}
-	err := e.ask(e.stopping, func(ch *amqp.Channel) error {
+	got := make(chan (<-chan amqp.Delivery), 1)
+	err := e.ask(ctx, func(ch *amqp.Channel) error {
 		if err := ch.Qos(n, 0, false); err != nil {
 			return err
 		}
 		deliveries, err := ch.Consume(e.queue, s.tag, false, false, false, false, nil)
-		s.deliveries = deliveries
+		got <- deliveries
 		return err
 	})
 	if err != nil {
-		if e.stopping.Err() != nil {
-			// It may come about yet. Draining cancels it, and hands back what it
-			// brings.
-			e.subs = append(e.subs, s)
-		}
 		return declareError(step{verb: "consume", name: e.queue}, err)
 	}
+	s.deliveries = <-got
 	e.narrow = narrow && e.prefetch > 1
 	e.subs = append(e.subs, s)
 	e.acks.resize(n, e.workers)
@@ -170,7 +171,7 @@ func (e *epoch) cancel(ctx context.Context, keep int) error {
 
 // widen replaces the subscription by one with the full prefetch.
 func (e *epoch) widen() error {
-	if err := e.subscribe(false); err != nil {
+	if err := e.subscribe(e.soft, false); err != nil {
 		return err
 	}
 	return e.cancel(e.stopping, 1)
