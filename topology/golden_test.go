@@ -102,6 +102,8 @@ func TestCheckName(t *testing.T) {
 		{"empty", "", "no name"},
 		{"reserved", "amq.orders", "reserved"},
 		{"not text", "or\xffders", "not text"},
+		{"as read from a file", "orders\n", "line break"},
+		{"from Windows", "orders\r\n", "line break"},
 		{"with a zero byte", "or\x00ders", "not text"},
 		{"the longest", strings.Repeat("x", 255-len(".retry.2h0m0s")), ""},
 		{"longer", strings.Repeat("x", 256-len(".retry.2h0m0s")), "has 243 bytes; at most 242 are possible"},

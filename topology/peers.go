@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -124,7 +123,11 @@ func (p Plan) CheckPeerNames() error {
 			return fmt.Errorf("two queues have the name %q", name)
 		}
 	}
+	queues := len(names)
 	for _, e := range p.Exchanges {
+		if slices.Contains(names[queues:], e.Name) {
+			return fmt.Errorf("two exchanges have the name %q: what goes to one would go to the queues of both", e.Name)
+		}
 		names = append(names, e.Name)
 	}
 	for _, b := range p.Bindings {
@@ -133,13 +136,11 @@ func (p Plan) CheckPeerNames() error {
 		}
 	}
 	for _, name := range names {
-		switch {
-		case len(name) > math.MaxUint8:
+		if len(name) > math.MaxUint8 {
 			return fmt.Errorf("the name %.40q... has %d bytes; at most %d are possible", name, len(name), math.MaxUint8)
-		case strings.HasPrefix(name, "amq."):
-			return fmt.Errorf("the name %q begins with amq., which is reserved", name)
-		case strings.ToValidUTF8(name, "") != name || strings.ContainsRune(name, 0):
-			return fmt.Errorf("the name %q is not text", name)
+		}
+		if err := checkText(name); err != nil {
+			return err
 		}
 	}
 	return nil

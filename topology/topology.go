@@ -287,16 +287,14 @@ func (p Plan) Compose(left, slack time.Duration) Retry {
 }
 
 // CheckName returns an error if queue cannot be the name of a main queue: if it
-// is empty, reserved, not text, or so long that the names of its retry queues
+// is empty, reserved, not one line of text, or so long that the names of its retry queues
 // exceed the 255 bytes that AMQP allows.
 func CheckName(queue string, waits []time.Duration) error {
-	switch {
-	case queue == "":
+	if queue == "" {
 		return errors.New("the queue has no name")
-	case strings.HasPrefix(queue, "amq."):
-		return fmt.Errorf("the name %q begins with amq., which is reserved", queue)
-	case strings.ToValidUTF8(queue, "") != queue || strings.ContainsRune(queue, 0):
-		return fmt.Errorf("the name %q is not text", queue)
+	}
+	if err := checkText(queue); err != nil {
+		return err
 	}
 	longest := len(ErrorQueue(queue))
 	for _, w := range slices.Concat(waits, rungs) {
@@ -305,6 +303,22 @@ func CheckName(queue string, waits []time.Duration) error {
 	if longest > math.MaxUint8 {
 		return fmt.Errorf("the name has %d bytes; at most %d are possible, with what is added for its retry queues",
 			len(queue), math.MaxUint8-(longest-len(queue)))
+	}
+	return nil
+}
+
+// checkText returns an error if no queue or exchange can have that name, however
+// long it is.
+func checkText(name string) error {
+	switch {
+	case strings.HasPrefix(name, "amq."):
+		return fmt.Errorf("the name %q begins with amq., which is reserved", name)
+	case strings.ToValidUTF8(name, "") != name || strings.ContainsRune(name, 0):
+		return fmt.Errorf("the name %q is not text", name)
+	case strings.ContainsAny(name, "\r\n"):
+		// It leaves them out where it declares, and nowhere else: what is to go
+		// back to the queue would not find it.
+		return fmt.Errorf("the name %q has a line break, which RabbitMQ does not keep", name)
 	}
 	return nil
 }
