@@ -115,10 +115,13 @@ const (
 	// DeclareAll declares the main, retry and error queues, and the bindings.
 	DeclareAll Declare = iota
 	// DeclareOwn declares the retry and error queues. The main queue belongs
-	// to someone else and must exist; it may be of any type.
+	// to someone else and must exist; it may be of any type. With Kicks it must
+	// dead-letter as theirs do, or messages that are retried would be deleted:
+	// it is refused if the broker tells that it does not.
 	DeclareOwn
 	// DeclareCheck declares nothing, and checks that the queues exist. It
-	// cannot tell whether they have the right arguments. If handlers say
+	// cannot tell whether they have the right arguments, but for what DeclareOwn
+	// says of Kicks. If handlers say
 	// RetryAfter or Defer, those of Plan().Rungs must exist, too: they are
 	// not checked, since most consumers do not need them.
 	DeclareCheck

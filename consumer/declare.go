@@ -33,6 +33,14 @@ func (c *Consumer) declare(ctx context.Context, s *connection.Session, m *means)
 	if err := ask(ctx, s, steps); err != nil {
 		return err
 	}
+	if c.config.Declare != DeclareAll {
+		// On a channel of its own: the answer may be a refusal that means nothing.
+		if proof, needed := m.way.prove(m.plan.Main); needed {
+			if err := ask(ctx, s, []step{proof}); err != nil {
+				return err
+			}
+		}
+	}
 	c.observe(ctx, monitoring.QueuesDeclared{Queue: c.queue, Count: len(steps), Took: time.Since(began)})
 	return nil
 }

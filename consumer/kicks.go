@@ -1,6 +1,7 @@
 package consumer
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -42,6 +43,29 @@ func (kicks) plan(queue string, cfg *Config) (topology.Plan, error) {
 		p.Bindings = append(p.Bindings, topology.Binding{Exchange: topology.KicksExchange, Queue: queue, Key: queue})
 	}
 	return p, p.CheckPeerNames()
+}
+
+// deadLetterExchange is the argument that makes a queue keep what is rejected.
+const deadLetterExchange = "x-dead-letter-exchange"
+
+// prove asks whether the main queue dead-letters to where messages wait. If it
+// does not, as one of Bunnicula, whose queues have the same names, the broker
+// would delete each message that is rejected. AMQP does not tell a queue's
+// arguments; but it refuses to declare it with others, and names the first that
+// differs. If that is another one, or if we may not ask, nothing is known.
+func (kicks) prove(main topology.Queue) (step, bool) {
+	s := declareQueue(main)
+	s.verb = "check"
+	declare := s.do
+	s.do = func(ch *amqp.Channel) error {
+		err := declare(ch)
+		var d *DeclareError
+		if errors.As(declareError(s, err), &d) && d.Argument != deadLetterExchange {
+			return nil
+		}
+		return err
+	}
+	return s, true
 }
 
 // read adds the failures that the broker has counted to those before the message

@@ -192,6 +192,46 @@ func TestErrorExchangeOfPeersIsMissing(t *testing.T) {
 	})
 }
 
+// Kicks' way is to reject. On a queue of someone else that does not dead-letter what is rejected, such as one of Bunnicula,
+// whose names are the same, the broker would delete each message that is to be retried: it must not be consumed.
+func TestKicksOnAQueueThatDoesNotDeadLetter(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, k *kit) {
+		clojure{}.declare(t, k.channel(), k.queue)
+		k.deletePeersLater()
+		k.publish(text("a", "x"))
+		cfg := consumer.Config{Waiting: consumer.Kicks, Declare: consumer.DeclareCheck}
+		e := refused(k, cfg)
+		if e.Verb != "check" || e.Queue != k.queue || e.Argument != "x-dead-letter-exchange" || e.Ours != k.queue+"-retry" {
+			t.Errorf("%+v", e)
+		}
+		if n := k.ready(k.queue); n != 1 {
+			t.Errorf("%d messages are left", n)
+		}
+	})
+}
+
+// Queues of Kicks with arguments of their users are taken as they are: they dead-letter.
+func TestKicksOnAQueueWithOtherArguments(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, k *kit) {
+		ruby{}.declare(t, k.channel(), k.queue)
+		k.deletePeersLater()
+		k.delete(k.queue)
+		k.declare(k.queue, amqp.Table{"x-dead-letter-exchange": k.queue + "-retry", "x-max-length": int32(1000)})
+		must(t, k.channel().QueueBind(k.queue, "#", k.queue+"-retry-requeue", false, nil))
+		for _, d := range []consumer.Declare{consumer.DeclareCheck, consumer.DeclareOwn, consumer.DeclareNone} {
+			c := newConsumer(k, failOnce, consumer.Config{Waiting: consumer.Kicks, Declare: d, Retry: retry.Fixed(1, peerWait)})
+			r := start(k, c)
+			k.waitReady(r)
+			acked := len(of[monitoring.Acked](k.events))
+			k.publish(text(d.String(), "x"))
+			waitFor[monitoring.Acked](k, acked+1)
+			must(t, r.stop())
+		}
+	})
+}
+
 // Only what is there is used: what is missing is told, and nothing declared.
 func TestPeersWithDeclareCheck(t *testing.T) {
 	t.Parallel()

@@ -101,6 +101,9 @@ type way interface {
 	// admit refuses a broker that cannot do it, by its version, before anything
 	// is declared.
 	admit(version string) error
+	// prove says how to find out whether a main queue that somebody else has
+	// declared does what this way relies on, if it relies on anything.
+	prove(main topology.Queue) (s step, needed bool)
 
 	// read adds to d.state, which has been read from our headers, what this way
 	// keeps elsewhere, as the attempt. It returns the names of headers that it
