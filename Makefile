@@ -8,6 +8,8 @@ GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 PKG ?= ./...
 TESTFLAGS ?=
 FUZZTIME ?= 30s
+FAULTSFOR ?= 5m
+RABBITMQS ?=
 
 .DEFAULT_GOAL := help
 
@@ -22,6 +24,13 @@ test: ## every test, with the race detector, on a RabbitMQ of its own (installed
 .PHONY: race
 race: ## the same five times over, in random order: for what happens rarely
 	scripts/with-broker.sh go test -race -count=5 -shuffle=on -timeout=60m $(TESTFLAGS) $(PKG)
+
+.PHONY: faults
+faults: ## every fault while messages flow, and a soak of FAULTSFOR; writes docs/faults.md (RABBITMQS: folders of further versions)
+	@failed=0; for folder in "" $(RABBITMQS); do \
+		WARREN_RABBITMQ=$$folder WARREN_REQUIRE_BROKER=1 go test -count=1 -timeout=6h -v ./internal/faults \
+			-faults.full -faults.for=$(FAULTSFOR) -faults.every=20s -faults.report=$(CURDIR)/docs $(TESTFLAGS) || failed=1; \
+	done; exit $$failed
 
 .PHONY: lint
 lint: ## the linters of .golangci.yml

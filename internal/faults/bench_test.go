@@ -38,12 +38,15 @@ const (
 type bench struct {
 	t      *testing.T
 	node   *rabbitmq.Node
+	others []*rabbitmq.Node // of its cluster
 	net    *netproxy.Network
 	conn   *connection.Connection
 	queue  string
 	ledger *faults.Ledger
 	cfg    consumer.Config
 	log    *tail
+
+	broken *rabbitmq.Node // by a fault that mends it again
 
 	goroutines int // before it began
 	consumer   *consumer.Consumer
@@ -60,16 +63,20 @@ type bench struct {
 	turn    int
 }
 
-// newBench connects to a node. Nothing is consumed yet, but the queues are there to stay.
-func newBench(t *testing.T, node *rabbitmq.Node, mix []string, cfg consumer.Config) *bench {
+// newBench connects to a node, or to all of its cluster. Nothing is consumed yet, but the queues are there to stay.
+func newBench(t *testing.T, node *rabbitmq.Node, mix []string, cfg consumer.Config, others ...*rabbitmq.Node) *bench {
 	t.Helper()
 	b := &bench{
-		t: t, node: node, net: netproxy.New(nil), queue: rabbitmq.Name(t, "f"), ledger: faults.NewLedger(),
+		t: t, node: node, others: others, net: netproxy.New(nil), queue: rabbitmq.Name(t, "f"), ledger: faults.NewLedger(),
 		cfg: cfg, mix: mix, log: new(tail), goroutines: brokers.Goroutines(),
 	}
 	var err error
+	var addresses []string
+	for _, n := range others {
+		addresses = append(addresses, n.Address())
+	}
 	b.conn, err = connection.New(node.URL(), connection.Config{
-		Name: "faults", Dial: b.net.Dial, Heartbeat: heartbeat, MaxRedial: time.Second,
+		Name: "faults", Addresses: addresses, Dial: b.net.Dial, Heartbeat: heartbeat, MaxRedial: time.Second,
 		Monitor: monitoring.Log(slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: slog.LevelWarn}))),
 	})
 	must(t, err)
@@ -81,7 +88,9 @@ func newBench(t *testing.T, node *rabbitmq.Node, mix []string, cfg consumer.Conf
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	must(t, b.consumer.Declare(ctx))
-	must(t, node.Sync(ctx))
+	for _, n := range append(others, node) {
+		must(t, n.Sync(ctx))
+	}
 	return b
 }
 

@@ -60,11 +60,7 @@ var brokerFaults = []fault{
 	},
 }
 
-func boot(b *bench) {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
-	defer cancel()
-	must(b.t, b.node.Restart(ctx))
-}
+func boot(b *bench) { b.boot(b.node) }
 
 // crashQueue ends the process of a quorum queue, which its supervisor starts again.
 func (b *bench) crashQueue(name string) {

@@ -34,7 +34,7 @@ func TestFaults(t *testing.T) {
 const advanced = "[{rabbit, [{channel_tick_interval, 1000}]}]."
 
 // run is a run with that fault.
-func (f fault) run(t *testing.T, node *rabbitmq.Node) faults.Verdict {
+func (f fault) run(t *testing.T, node *rabbitmq.Node, others ...*rabbitmq.Node) faults.Verdict {
 	t.Helper()
 	cfg := usualConfig()
 	if f.config != nil {
@@ -44,7 +44,7 @@ func (f fault) run(t *testing.T, node *rabbitmq.Node) faults.Verdict {
 	if mix == nil {
 		mix = usual
 	}
-	b := newBench(t, node, mix, cfg)
+	b := newBench(t, node, mix, cfg, others...)
 	if f.children {
 		b.children = append(b.children, startChild(b, f.death), startChild(b, ""))
 	} else {

@@ -15,6 +15,7 @@ const (
 	folderPrefix = "warren-rabbitmq-" // of every node's folder
 	lockName     = "owner"            // a file there, locked while its owner lives
 	factsName    = "node.json"        // a file there, by which another process finds the node
+	cookieName   = ".erlang.cookie"   // a file there, the secret that the nodes of a cluster share
 )
 
 // facts are what it takes to talk to a node, from another process too.
@@ -59,10 +60,18 @@ func prepare(bin programs, o Options) (_ *Node, err error) {
 	if err := os.Mkdir(filepath.Join(folder, "conf.d"), 0o700); err != nil {
 		return nil, err
 	}
+	cookie, epmdPort := rand.Text(), ports[2]
+	if o.first != nil {
+		text, err := os.ReadFile(filepath.Join(o.first.folder, cookieName))
+		if err != nil {
+			return nil, err
+		}
+		cookie, epmdPort = string(text), o.first.facts.EpmdPort
+	}
 	files := map[string]string{
-		".erlang.cookie": rand.Text(),
-		"rabbitmq.conf":  o.Conf + "\n",
-		"rabbitmq.env":   "", // or the system's would be read
+		cookieName:      cookie,
+		"rabbitmq.conf": o.Conf + "\n",
+		"rabbitmq.env":  "", // or the system's would be read
 	}
 	managementPort, plugins := 0, o.Plugins
 	if o.Management {
@@ -86,12 +95,13 @@ func prepare(bin programs, o Options) (_ *Node, err error) {
 		folder: folder,
 		owner:  owner,
 		turn:   make(chan struct{}, 1),
+		joined: o.first != nil,
 		facts: facts{
 			Programs: bin,
 			Name:     name + "-" + strings.ToLower(rand.Text()[:6]) + "@localhost",
 			Port:     ports[0],
 			DistPort: ports[1],
-			EpmdPort: ports[2],
+			EpmdPort: epmdPort,
 
 			ManagementPort: managementPort,
 		},

@@ -23,6 +23,7 @@ type Node struct {
 	facts  facts    // not changed after the first start
 	owner  *os.File // held open while the folder is in use; nil where the system cannot lock it
 	lent   bool     // belongs to someone else
+	joined bool     // in the cluster of another node, whose epmd serves it
 
 	turn   chan struct{} // holds one token: whoever puts it there may use what follows
 	epmd   *process
@@ -31,7 +32,10 @@ type Node struct {
 }
 
 // URL is where the node serves AMQP, as its default user.
-func (n *Node) URL() string { return "amqp://guest:guest@" + address(n.facts.Port) + "/" }
+func (n *Node) URL() string { return "amqp://guest:guest@" + n.Address() + "/" }
+
+// Address is its host and port.
+func (n *Node) Address() string { return address(n.facts.Port) }
 
 // ManagementURL is where the node serves the management API, to the same user. It is empty without
 // [Options.Management].
@@ -203,7 +207,7 @@ func (n *Node) start(ctx context.Context) error {
 	defer cancel()
 
 	// Left alone, the node would start an epmd that outlives it and serves strangers.
-	if n.epmd == nil || n.epmd.ended() {
+	if !n.joined && (n.epmd == nil || n.epmd.ended()) {
 		epmd, err := n.spawn(n.facts.Programs.Epmd)
 		if err != nil {
 			return err

@@ -74,6 +74,9 @@ type Options struct {
 
 	// Plugins are further plugins that come with RabbitMQ, such as "rabbitmq_shovel".
 	Plugins []string
+
+	// first is the node whose cluster this one is to join. Its epmd and cookie serve both.
+	first *Node
 }
 
 // Start starts a node, and returns once it serves. The caller owns it, and must call [Node.Close].

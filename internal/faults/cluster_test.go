@@ -1,0 +1,128 @@
+//go:build linux || darwin
+
+package faults_test
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/warren-mq/warren/internal/rabbitmq"
+)
+
+// clusterFaults happen to three nodes, on which each queue has three members.
+var clusterFaults = []fault{
+	leaderKilled("leader of the main queue killed", func(b *bench) string { return b.queue }),
+	leaderKilled("leader of a retry queue killed", func(b *bench) string { return b.consumer.Plan().Retry[0].Name }),
+	{
+		name: "two of three nodes killed", hold: 5 * time.Second,
+		inject: func(b *bench) {
+			must(b.t, b.others[0].Kill())
+			must(b.t, b.others[1].Kill())
+		},
+		undo: func(b *bench) { b.bootAll() },
+	},
+	{
+		name: "all three nodes killed", hold: time.Second,
+		inject: func(b *bench) {
+			for _, n := range b.nodes() {
+				must(b.t, n.Kill())
+			}
+		},
+		undo: func(b *bench) { b.bootAll() },
+	},
+	{
+		name: "nodes restarted in turn",
+		inject: func(b *bench) {
+			for _, n := range b.nodes() {
+				b.boot(n)
+				b.flow()
+			}
+		},
+	},
+	{
+		name: "leader of the main queue frozen", hold: 6 * time.Second,
+		inject: func(b *bench) {
+			b.broken = b.leader(b.queue)
+			must(b.t, b.broken.Freeze())
+		},
+		undo: func(b *bench) { must(b.t, b.broken.Thaw()) },
+	},
+}
+
+// leaderKilled kills the node that leads a queue, and starts it again.
+func leaderKilled(name string, queue func(b *bench) string) fault {
+	return fault{
+		name: name, hold: 5 * time.Second,
+		inject: func(b *bench) {
+			b.broken = b.leader(queue(b))
+			must(b.t, b.broken.Kill())
+		},
+		undo: func(b *bench) { b.boot(b.broken) },
+	}
+}
+
+// TestCluster injects what can happen to a cluster.
+func TestCluster(t *testing.T) {
+	if !*full {
+		t.Skip("with -faults.full")
+	}
+	nodes := rabbitmq.Cluster(t, 3, rabbitmq.Options{Name: "faults", Advanced: advanced})
+	for _, f := range clusterFaults {
+		f.name = "cluster: " + f.name
+		t.Run(f.name, func(t *testing.T) {
+			defer noteFailure(t, nodes[0], f.name)
+			record(t, nodes[0], f.name, false, f.run(t, nodes[0], nodes[1:]...))
+		})
+	}
+}
+
+func (b *bench) nodes() []*rabbitmq.Node { return append([]*rabbitmq.Node{b.node}, b.others...) }
+
+// leader returns the node that leads a quorum queue.
+func (b *bench) leader(queue string) *rabbitmq.Node {
+	b.t.Helper()
+	var led *rabbitmq.Node
+	b.eventually("the queue has a leader", time.Minute, func() bool {
+		for line := range strings.Lines(b.ctl("list_queues", "name", "leader")) {
+			name, leader, _ := strings.Cut(strings.TrimSpace(line), "\t")
+			for _, n := range b.nodes() {
+				if name == queue && leader == n.Name() {
+					led = n
+				}
+			}
+		}
+		return led != nil
+	})
+	return led
+}
+
+// boot stops a node in order, if it runs, and starts it again.
+func (b *bench) boot(n *rabbitmq.Node) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+	defer cancel()
+	must(b.t, n.Restart(ctx))
+}
+
+// bootAll starts all nodes that do not run at once, since they may wait for one another.
+func (b *bench) bootAll() {
+	b.t.Helper()
+	var booted sync.WaitGroup
+	for _, n := range b.nodes() {
+		if n.Freeze() == nil { // it runs
+			must(b.t, n.Thaw())
+			continue
+		}
+		booted.Go(func() {
+			ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+			defer cancel()
+			if err := n.Restart(ctx); err != nil {
+				b.t.Errorf("boot: %v", err)
+			}
+		})
+	}
+	booted.Wait()
+}
