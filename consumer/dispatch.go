@@ -3,6 +3,8 @@ package consumer
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
+	"slices"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -25,10 +27,11 @@ func (e *epoch) dispatch() error {
 				return err
 			}
 		}
+		e.takeAside()
 		var in <-chan amqp.Delivery
 		var out chan<- *delivery
 		switch {
-		case e.next != nil && e.mayRun(e.next):
+		case e.next != nil && e.mayRun():
 			out = e.pool.jobs
 		case e.next == nil && len(e.subs) > 0:
 			in = e.subs[0].deliveries
@@ -94,7 +97,7 @@ func (e *epoch) attend() error {
 			Queue: e.queue, Consumer: e.number, Workers: e.workers, Prefetch: e.prefetch,
 		})
 	}
-	if !e.subscribed() {
+	if !e.subscribed() && !e.suspecting() {
 		if err := e.subscribe(e.soft, true); err != nil {
 			return err
 		}
@@ -154,10 +157,10 @@ func (e *epoch) cancelledByBroker() error {
 	return fmt.Errorf("%w to %s: was the queue deleted?", ErrCancelled, e.queue)
 }
 
-// mayRun tells whether d may be given to a worker now. One that may be what
-// kills the process runs alone, so that its neighbours are not counted with it.
-func (e *epoch) mayRun(d *delivery) bool {
-	if !d.suspect && !e.alone {
+// mayRun tells whether the next delivery may be given to a worker now. While a
+// suspect runs, nothing else does.
+func (e *epoch) mayRun() bool {
+	if !e.alone {
 		return true
 	}
 	if !e.pool.idle() {
@@ -165,6 +168,44 @@ func (e *epoch) mayRun(d *delivery) bool {
 	}
 	e.alone = false
 	return true
+}
+
+// setAside keeps a delivery that may be what kills the process until nothing
+// else is taken: whatever is would be counted with it when the process dies, in
+// work or not, and in the end be taken for a killer, too. So if the broker sends
+// ahead it is told to send no more, and what it has sent is worked off first.
+func (e *epoch) setAside(d *delivery) error {
+	e.aside = append(e.aside, d)
+	if e.window() == 1 {
+		return nil
+	}
+	return e.cancel(e.stopping, 0)
+}
+
+// takeAside makes a suspect the next to run, once there is nothing but suspects.
+// Of several it is any one: if the broker gives all of them to the next process,
+// too, at the same place among them the killer would take those behind it along
+// every time; so they are half as many each time.
+func (e *epoch) takeAside() {
+	n := len(e.aside)
+	if n == 0 || e.next != nil || len(e.subs) > 1 || len(e.subs) == 1 && (e.window() > 1 || e.subs[0].leaving) {
+		return
+	}
+	e.wantOpen.Store(int64(n))
+	if e.open.Load() > int64(n) {
+		return // whoever settles the last of the others wakes us
+	}
+	e.wantOpen.Store(0)
+	e.acks.flush() // of the others
+	i := rand.IntN(n)
+	e.next = e.aside[i]
+	e.aside = slices.Delete(e.aside, i, i+1)
+}
+
+// suspecting tells whether a suspect waits or runs, so that nothing else may be
+// taken.
+func (e *epoch) suspecting() bool {
+	return len(e.aside) > 0 || e.next != nil && e.next.suspect || e.alone && e.open.Load() > 0
 }
 
 // early is how much too early a message may come so that a worker waits for the
@@ -205,6 +246,9 @@ func (e *epoch) receive(in amqp.Delivery) error {
 		}
 		d.early = left
 	}
+	if d.suspect {
+		return e.setAside(d)
+	}
 	e.next = d
 	return nil
 }
@@ -220,6 +264,10 @@ func (e *epoch) handBackBuffered(ctx context.Context) error {
 		e.next = nil
 		e.handBack(d)
 	}
+	for _, d := range e.aside {
+		e.handBack(d)
+	}
+	e.aside = nil
 	for _, s := range e.subs {
 		for in := range s.deliveries { // ends with the cancellation, or the channel
 			d := e.newDelivery(in)

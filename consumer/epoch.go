@@ -47,9 +47,10 @@ type epoch struct {
 	narrow   bool            // the present one has a prefetch of 1
 	prefetch int             // that the present one should have
 	workers  int
-	heard    bool      // there has been a delivery
-	alone    bool      // a suspect runs
-	next     *delivery // taken from the broker, not yet given to a worker
+	heard    bool        // there has been a delivery
+	alone    bool        // a suspect runs
+	next     *delivery   // taken from the broker, not yet given to a worker
+	aside    []*delivery // suspects that wait until nothing else is taken
 
 	mu    sync.Mutex
 	cause error
@@ -287,4 +288,8 @@ func (e *epoch) dropBuffered() {
 		e.next = nil
 		e.settled()
 	}
+	for range e.aside {
+		e.settled()
+	}
+	e.aside = nil
 }

@@ -26,6 +26,7 @@ func (r *run) rehearse(stage *rehearsal.Stage) error {
 	if err := e.receive(in); err != nil {
 		return err
 	}
+	e.takeAside()
 	if e.next != nil {
 		r.pool.active.Add(1)
 		r.pool.jobs <- e.next

@@ -47,6 +47,8 @@ type run struct {
 
 	moves sync.WaitGroup // goroutines that settle
 	open  atomic.Int64   // deliveries taken and not settled
+	// wantOpen: wake the run when open drops to that. A suspect waits for it.
+	wantOpen atomic.Int64
 
 	// Below: the loop's.
 	started    bool // there has been an epoch
@@ -127,8 +129,8 @@ func (r *run) interrupt() {
 func (r *run) taken() { r.open.Add(1) }
 
 func (r *run) settled() {
-	if r.open.Add(-1) == 0 {
-		r.wake() // someone may wait for that: pausing, draining
+	if n := r.open.Add(-1); n == 0 || n <= r.wantOpen.Load() {
+		r.wake() // someone may wait for that: pausing, draining, a suspect
 	}
 }
 
