@@ -216,8 +216,7 @@ func (c *child) live(d death) bool {
 	default:
 	}
 	killed := cmd.ProcessState.ExitCode() == -1 // by a signal
-	poisoned := cmd.ProcessState.ExitCode() == exitPoisoned || strings.Contains(stderr.String(), "out of memory") ||
-		strings.Contains(stderr.String(), "cannot allocate memory")
+	poisoned := cmd.ProcessState.ExitCode() == exitPoisoned || strings.Contains(stderr.String(), eating)
 	if !killed && !poisoned {
 		c.bench.t.Errorf("a child ended by itself: %v, %.1000s", err, stderr.String())
 		return false

@@ -23,9 +23,5 @@ func TestMain(m *testing.M) {
 	if os.Getenv(childQueue) != "" {
 		os.Exit(consumeAsChild())
 	}
-	code := rabbitmq.Run(m)
-	if !publishTable() {
-		code = 1
-	}
-	os.Exit(code)
+	rabbitmq.Main(m)
 }

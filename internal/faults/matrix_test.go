@@ -55,7 +55,7 @@ func (f fault) run(t *testing.T, node *rabbitmq.Node, others ...*rabbitmq.Node) 
 	for range max(1, f.n) {
 		if f.quiet {
 			b.quiet()
-			b.eventually("the queues are empty", patience, func() bool { return b.waiting() == 0 })
+			b.eventually("the queues are empty", b.patience(), func() bool { return b.waiting() == 0 })
 		}
 		f.inject(b)
 		nap(context.Background(), f.hold)

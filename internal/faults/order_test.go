@@ -99,8 +99,12 @@ func handling(handled func(id string)) consumer.Handler[order] {
 // exitPoisoned is how a process exits that a message has told to.
 const exitPoisoned = 3
 
+// eating is what a process says before it dies of that: the runtime has several ways to die.
+const eating = "eating memory"
+
 // eatMemory makes the runtime give up for want of memory, at a bound that does not hurt the machine.
 func eatMemory() {
+	fmt.Fprintln(os.Stderr, eating)
 	if err := syscall.Setrlimit(syscall.RLIMIT_AS, &syscall.Rlimit{Cur: 1 << 20, Max: 1 << 20}); err != nil {
 		fmt.Println("setrlimit:", err)
 		os.Exit(exitPoisoned)

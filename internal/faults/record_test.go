@@ -4,7 +4,6 @@ package faults_test
 
 import (
 	"fmt"
-	"os"
 	"runtime"
 	"sync"
 	"testing"
@@ -32,6 +31,7 @@ func record(t *testing.T, node *rabbitmq.Node, name string, control bool, v faul
 	defer shown.Unlock()
 	shown.Version = node.Version()
 	shown.Add(name, control, v)
+	publishTable(t)
 }
 
 // noteFailure notes a test that has failed for any other reason than its verdict.
@@ -43,20 +43,19 @@ func noteFailure(t *testing.T, node *rabbitmq.Node, name string) {
 	defer shown.Unlock()
 	shown.Version = node.Version()
 	shown.Fail(name, "the test has failed, and says why")
+	publishTable(t)
 }
 
-// publishTable brings the table up to date, if that was asked for.
-func publishTable() (ok bool) {
-	shown.Lock()
-	defer shown.Unlock()
-	if *report == "" || shown.Version == "" {
-		return true
+// publishTable brings the table up to date, if that was asked for: after each run, so that what a long one has shown is
+// there if it is broken off. The caller has locked it.
+func publishTable(t *testing.T) {
+	t.Helper()
+	if *report == "" {
+		return
 	}
 	shown.Date = time.Now().UTC().Format(time.DateOnly)
 	shown.Machine = fmt.Sprintf("%s/%s, %d cores, %s", runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.Version())
 	if err := faults.Update(*report, shown.Column); err != nil {
-		fmt.Fprintln(os.Stderr, "FAIL:", err)
-		return false
+		t.Error(err)
 	}
-	return true
 }

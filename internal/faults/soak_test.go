@@ -88,10 +88,10 @@ func TestSoak(t *testing.T) {
 		}
 	}
 	nap(context.Background(), time.Until(began.Add(*length)))
-	record(t, node, name, false, b.finish())
 	shown.Lock()
 	shown.Seed = number
 	shown.Unlock()
+	record(t, node, name, false, b.finish())
 	checkFlat(t, weights)
 }
 
