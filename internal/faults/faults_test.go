@@ -24,6 +24,7 @@ type fault struct {
 	mix      []string // what messages ask for; nil: the usual
 	config   func(*consumer.Config)
 	alone    bool // not in a soak
+	timers   bool // each retry after it may wait for three minutes, as DESIGN.md tells in D2
 	short    bool // in the short form, too
 }
 

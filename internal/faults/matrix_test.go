@@ -45,6 +45,7 @@ func (f fault) run(t *testing.T, node *rabbitmq.Node, others ...*rabbitmq.Node) 
 		mix = usual
 	}
 	b := newBench(t, node, mix, cfg, others...)
+	b.timers = f.timers
 	if f.children {
 		b.children = append(b.children, startChild(b, f.death), startChild(b, ""))
 	} else {

@@ -36,7 +36,7 @@ var queueFaults = []fault{
 	limited("error queue full until its limit is lifted", func(b *bench) string { return b.errorQueue() }),
 	limited("a retry queue full until its limit is lifted", func(b *bench) string { return b.consumer.Plan().Retry[0].Name }),
 	{
-		name: "main queue full until it is worked off", hold: 4 * time.Second, alone: true,
+		name: "main queue full until it is worked off", hold: 4 * time.Second, alone: true, timers: true,
 		inject: func(b *bench) {
 			b.limit(b.queue, 100)
 			ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
