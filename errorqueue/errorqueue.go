@@ -78,6 +78,10 @@ type Config struct {
 	// it has none. 0: a queue is asked whether it is one that Warren has
 	// declared, or a classic one; if neither, 20 is taken for granted, which is
 	// RabbitMQ 4's default. At half of it reading stops: see [ErrWorn].
+	//
+	// AMQP does not tell of policies. If one sets a limit that is lower than what
+	// is found so, say it here, or looking deletes entries at last. The warren
+	// command asks the management API.
 	DeliveryLimit int
 	// By says who acts, for the monitor. Empty: the user and host of this
 	// process.

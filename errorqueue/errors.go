@@ -25,12 +25,13 @@ var (
 	// ErrWorn says that entries were looked at so often that the broker may
 	// soon delete them: half of the queue's delivery limit is used up, which is
 	// that of Config or, since the queue is not one that Warren has declared,
-	// unknown and taken to be 20. Nothing more is taken then. Give the queue a
+	// unknown and taken to be 20. A policy with a lower one, also of a queue that
+	// Warren has declared, is not seen unless Config tells. Nothing more is taken then. Give the queue a
 	// higher limit by a policy, and say so in Config. Below RabbitMQ 4.3 each
 	// further try is one more look, so an entry at three quarters of the limit is
 	// put at the end of the queue, as a copy that the broker has confirmed: where
 	// it was it would be lost at last.
-	ErrWorn = errors.New("entries were looked at too often for a queue whose delivery limit is not known")
+	ErrWorn = errors.New("entries were looked at so often that the broker may soon delete them")
 )
 
 // errBusy says that the broker does not know what is in the queue.

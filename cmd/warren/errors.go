@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/warren-mq/warren/errorqueue"
+	"github.com/warren-mq/warren/topology"
 )
 
 func errorsCommand() *cobra.Command {
@@ -49,6 +50,7 @@ leaves the queue only when the broker has confirmed that it is where it should b
 // queueFlags are those of every command for error queues.
 type queueFlags struct {
 	access     accessFlags
+	management managementFlags
 	form       outputFlags
 	errorQueue string
 	deliveries int  // limit of the error queue
@@ -59,10 +61,11 @@ type queueFlags struct {
 func (q *queueFlags) add(f *pflag.FlagSet) {
 	q.form.add(f)
 	f.StringVar(&q.errorQueue, "error-queue", "", "`NAME` of the error queue, if it is not QUEUE.error")
-	f.IntVar(&q.deliveries, "delivery-limit", 0, "`NUMBER` that a policy has set for an error queue that Warren did not declare; -1 for none")
+	f.IntVar(&q.deliveries, "delivery-limit", 0, "`NUMBER` of looks after which the broker deletes an entry, -1 for none (default: asked of the management API)")
 	if q.acts {
 		f.StringVar(&q.auditLog, "audit-log", "", "`FILE` to append a line of JSON to for each act (default $"+auditVariable+")")
 	}
+	q.management.add(f)
 	q.access.add(f)
 }
 
@@ -97,7 +100,16 @@ func (q *queueFlags) with(cmd *cobra.Command, queue string, do func(context.Cont
 	}
 	defer hangUp(conn)
 	main, name := q.names(queue)
-	eq, err := errorqueue.New(conn, main, errorqueue.Config{ErrorQueue: name, DeliveryLimit: q.deliveries, Monitor: trail.monitor()})
+	if name == "" {
+		name = topology.ErrorQueue(main)
+	}
+	limit := q.deliveries
+	if limit == 0 {
+		if limit, err = q.limit(cmd.Context(), name); err != nil {
+			return err
+		}
+	}
+	eq, err := errorqueue.New(conn, main, errorqueue.Config{ErrorQueue: name, DeliveryLimit: limit, Monitor: trail.monitor()})
 	if err != nil {
 		return usageError{err}
 	}
