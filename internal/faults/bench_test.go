@@ -211,6 +211,7 @@ func (b *bench) finish() faults.Verdict {
 	if b.running != nil {
 		b.waitReady()
 	}
+	b.eventually("the error queue has what it should", b.patience(), func() bool { return b.depth(b.errorQueue()) >= b.ledger.Doomed() })
 	b.eventually("the queues are empty", b.patience(), func() bool { return b.waiting() == 0 })
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
@@ -254,7 +255,21 @@ func (b *bench) queues() (list []string) {
 // errorQueue is where the run's failures go.
 func (b *bench) errorQueue() string { return b.consumer.Plan().Error.Name }
 
-// waiting returns how many messages are in the queues but for the error queue, in whatever state.
+// depth returns how many messages wait in a queue, as it is now.
+func (b *bench) depth(queue string) int {
+	b.t.Helper()
+	conn, err := amqp.Dial(b.node.URL())
+	must(b.t, err)
+	defer func() { _ = conn.Close() }()
+	ch, err := conn.Channel()
+	must(b.t, err)
+	q, err := ch.QueueDeclarePassive(queue, true, false, false, false, nil)
+	must(b.t, err)
+	return q.Messages
+}
+
+// waiting returns how many messages are in the queues but for the error queue, in whatever state. RabbitMQ counts them
+// every few seconds.
 func (b *bench) waiting() (sum int) {
 	out := b.ctl("list_queues", "name", "messages")
 	for line := range strings.Lines(out) {

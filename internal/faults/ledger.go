@@ -146,16 +146,16 @@ func (l *Ledger) Open() int {
 	return l.open
 }
 
-// Counts returns how many messages were given out, and how many of them are confirmed.
-func (l *Ledger) Counts() (published, acknowledged int) {
+// Doomed returns how many messages are confirmed, meant for the error queue, and not seen there yet.
+func (l *Ledger) Doomed() (n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, r := range l.records {
-		if r.state&confirmed != 0 {
-			acknowledged++
+		if r.state&(confirmed|fatal) == confirmed|fatal && !r.seen() {
+			n++
 		}
 	}
-	return len(l.records), acknowledged
+	return n
 }
 
 // Watch begins to measure the pauses between handled messages, or ends it.

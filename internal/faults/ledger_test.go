@@ -19,6 +19,7 @@ type model struct {
 	*faults.Ledger
 	dice   *rand.Rand
 	mutant string
+	doomed int // when everything was published
 }
 
 const victim = 61
@@ -38,6 +39,7 @@ func (m *model) run() faults.Verdict {
 	if m.mutant == "reorder" {
 		queue[victim], queue[victim+keys] = queue[victim+keys], queue[victim]
 	}
+	m.doomed = m.Doomed()
 	for _, n := range queue {
 		now = now.Add(time.Millisecond)
 		id, key := strconv.Itoa(n), fmt.Sprint("k", n%keys)
@@ -83,7 +85,7 @@ func TestTheCheckerFindsEachMutant(t *testing.T) {
 		"reorder":                  "1 out of order [k5: 61 after 68]",
 	} {
 		for seed := range uint64(20) {
-			m := &model{faults.NewLedger(), rand.New(rand.NewPCG(seed, 1)), mutant}
+			m := &model{Ledger: faults.NewLedger(), dice: rand.New(rand.NewPCG(seed, 1)), mutant: mutant}
 			v := m.run()
 			err := v.Err()
 			if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
@@ -94,6 +96,9 @@ func TestTheCheckerFindsEachMutant(t *testing.T) {
 			}
 			if mutant == "" && (v.Duplicated == 0 || v.Handled != 196 || v.Errored != 4) {
 				t.Errorf("%+v", v)
+			}
+			if m.doomed != 4 || m.Doomed() != 0 {
+				t.Errorf("%q: %d are doomed at first, and %d in the end", mutant, m.doomed, m.Doomed())
 			}
 			if open := m.Open(); open != len(v.Lost) {
 				t.Errorf("%q: %d are open, %d lost", mutant, open, len(v.Lost))
