@@ -32,6 +32,8 @@ type acks struct {
 	late     int        // outcomes that came after the end
 	armed    bool       // the timer runs
 	spare    []uint64   // for the next settled
+	frames   int        // that end a delivery, written since someone has asked
+	returns  int        // frames that hand one back, likewise
 }
 
 type acknowledger interface {
@@ -110,18 +112,19 @@ func (a *acks) starving() bool {
 // handBack puts a delivery back into the queue. It returns false if the epoch
 // is over, which does the same.
 func (a *acks) handBack(tag uint64) bool {
-	return a.refuse(tag, func() error { return a.channel.Nack(tag, false, true) })
+	return a.refuse(tag, &a.returns, func() error { return a.channel.Nack(tag, false, true) })
 }
 
 // reject refuses a delivery: with requeue the broker puts it back into the queue,
 // as a failed one, and without it dead-letters it. It returns false if the epoch
 // is over, and the broker delivers the message again.
 func (a *acks) reject(tag uint64, requeue bool) bool {
-	return a.refuse(tag, func() error { return a.channel.Reject(tag, requeue) })
+	return a.refuse(tag, &a.frames, func() error { return a.channel.Reject(tag, requeue) })
 }
 
-// refuse writes the frame that ends a delivery otherwise than an acknowledgement.
-func (a *acks) refuse(tag uint64, write func() error) bool {
+// refuse writes the frame that ends a delivery otherwise than an acknowledgement,
+// and counts it.
+func (a *acks) refuse(tag uint64, count *int, write func() error) bool {
 	a.mu.Lock()
 	closed := a.closed
 	a.mu.Unlock()
@@ -140,6 +143,7 @@ func (a *acks) refuse(tag uint64, write func() error) bool {
 	}
 	a.entries[tag-a.first] = ackGone
 	a.waiting--
+	*count++
 	return true
 }
 
@@ -164,8 +168,9 @@ func (a *acks) flush() {
 			}
 		}
 		a.mu.Unlock()
-		err := a.write(tags, upTo, grouped)
+		frames, err := a.write(tags, upTo, grouped)
 		a.mu.Lock()
+		a.frames += frames
 		a.spare = tags
 		if err != nil {
 			break // the channel has ended, and the epoch is about to notice
@@ -195,24 +200,35 @@ func (a *acks) prefix() (upTo uint64, grouped int) {
 	return upTo, grouped
 }
 
-func (a *acks) write(tags []uint64, upTo uint64, grouped int) error {
+func (a *acks) write(tags []uint64, upTo uint64, grouped int) (frames int, err error) {
 	if grouped > 0 {
 		if err := a.channel.Ack(upTo, grouped > 1); err != nil {
-			return err
+			return frames, err
 		}
+		frames++
 	}
 	if grouped == len(tags) {
-		return nil
+		return frames, nil
 	}
 	slices.Sort(tags)
 	for _, tag := range tags {
 		if tag > upTo {
 			if err := a.channel.Ack(tag, false); err != nil {
-				return err
+				return frames, err
 			}
+			frames++
 		}
 	}
-	return nil
+	return frames, nil
+}
+
+// written returns how many frames were written since it was last asked.
+func (a *acks) written() (frames, returns int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	frames, returns = a.frames, a.returns
+	a.frames, a.returns = 0, 0
+	return frames, returns
 }
 
 // hurry makes every acknowledgement leave at once, from now on.

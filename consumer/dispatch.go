@@ -270,10 +270,7 @@ func (e *epoch) handBackBuffered(ctx context.Context) error {
 	e.aside = nil
 	for _, s := range e.subs {
 		for in := range s.deliveries { // ends with the cancellation, or the channel
-			d := e.newDelivery(in)
-			e.acks.received(in.DeliveryTag)
-			e.taken()
-			e.handBack(d)
+			e.returnUnstarted(in)
 		}
 	}
 	e.subs = nil

@@ -241,7 +241,7 @@ func (e *epoch) err() error {
 
 // finish ends the epoch of a consumer that has stopped.
 func (e *epoch) finish() {
-	e.acks.flush()
+	e.returnUnstarted(e.makeSure(e.hard)...)
 	e.end(ErrDraining)
 }
 

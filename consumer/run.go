@@ -348,10 +348,14 @@ func (r *run) drain(e *epoch, why error) error {
 	r.state.setReady(false, ErrDraining)
 	r.observe(r.handling, monitoring.ConsumerStopping{Queue: r.queue, Consumer: r.number, Running: r.pool.running()})
 	if e != nil {
+		e.acks.hurry()
+		// As long as it is subscribed: the cancellation returns what is on its way
+		// here, and that would be got and handed back once more.
+		got := e.makeSure(r.soft)
 		if err := e.handBackBuffered(r.soft); err != nil && r.soft.Err() == nil {
 			e.end(err)
 		}
-		e.acks.hurry()
+		e.returnUnstarted(got...)
 	}
 	if !r.waitSettled(r.soft, e) {
 		grace, cancel := context.WithDeadline(r.hard, (<-r.told).Add(drainGrace))
