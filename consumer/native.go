@@ -105,9 +105,9 @@ func (n native) crashes(d *delivery) int {
 }
 
 // hold leaves the wait to the main queue, if that makes it wait for as long as it
-// shall.
+// shall. It would not, where a message expires meanwhile.
 func (n native) hold(d *delivery, v *verdict) holding {
-	if !v.composed && n.delays(d) && n.next(d.failures) == v.wait {
+	if !v.composed && d.Expiration == "" && n.delays(d) && n.next(d.failures) == v.wait {
 		return holding{manner: requeued, to: d.about.Queue}
 	}
 	v.composed = true

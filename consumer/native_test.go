@@ -232,6 +232,37 @@ func TestNativeAfterADeferral(t *testing.T) {
 	})
 }
 
+// A message that has failed does not expire while it waits, as it would in the main queue: nobody would be told, and the
+// error queue would not say why.
+func TestNativeWithAnExpiration(t *testing.T) {
+	t.Parallel()
+	onNative(t, func(t *testing.T, k *kit) {
+		_, runs := native(k, always(consumer.Retry(errBank)), retry.Fixed(2, time.Second))
+		m := text("a", "x")
+		m.Expiration = "500"
+		k.publish(m)
+		d := k.takeError()
+		if d.Headers["warren-reason"] != "exhausted" || d.Headers["warren-attempts"] != int64(3) || d.Headers["warren-original-expiration"] != "500" {
+			t.Errorf("%v", d.Headers)
+		}
+		if got := k.events.endings("a"); got != "Retried 1, Retried 2, Errored 3" {
+			t.Error(got)
+		}
+		to := of[monitoring.Retried](k.events)
+		if len(to) != 2 || to[0].To == k.queue || to[1].To != k.queue {
+			t.Errorf("it waited in %+v", to)
+		}
+		var last time.Time
+		for range 3 {
+			r := <-runs
+			if !last.IsZero() && r.at.Sub(last) < time.Second {
+				t.Errorf("attempt %d came after %v", r.Attempt, r.at.Sub(last))
+			}
+			last = r.at
+		}
+	})
+}
+
 // What is handed back uses up no attempt and does not wait: what has not started, and a Retry because of the stopping.
 func TestNativeHandsBack(t *testing.T) {
 	t.Parallel()
