@@ -230,7 +230,7 @@ func (d *deed) summary(q *errorqueue.Queue, o errorqueue.Options, r errorqueue.R
 	default:
 		fmt.Fprintf(&b, "%s %s in %s", count(r.Done, "entry", "entries"), d.past, inShort(r.Took))
 		switch {
-		case failed != nil: // Left is of what was looked at
+		case failed != nil && d.action != "import": // Left is of what was looked at
 			b.WriteString("; all others stay")
 		case r.Left > 0:
 			fmt.Fprintf(&b, ", %s left", grouped(r.Left))
