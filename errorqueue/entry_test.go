@@ -160,7 +160,8 @@ func TestEntriesOfPeers(t *testing.T) {
 	})
 }
 
-// An entry that the client library cannot read ends the call, and its connection, and stays.
+// An entry that the client library cannot read ends the call, and its connection, and stays. Consumers on the same
+// Connection do not notice.
 func TestAnUnreadableEntry(t *testing.T) {
 	t.Parallel()
 	deep := any("end")
@@ -171,12 +172,17 @@ func TestAnUnreadableEntry(t *testing.T) {
 		k.declare(nil)
 		k.publish(numbered(2)...)
 		k.publish(amqp.Publishing{MessageId: "3", Headers: amqp.Table{"deep": deep}})
-		_, err := k.queue(errorqueue.Config{}).Get(t.Context(), "none")
+		shared, err := k.conn.Session(t.Context(), connection.Consume)
+		must(t, err)
+		_, err = k.queue(errorqueue.Config{}).Get(t.Context(), "none")
 		if !errors.Is(err, errorqueue.ErrLost) || !errors.Is(err, connection.ErrUnreadable) {
 			t.Errorf("%v", err)
 		}
 		if s := err.Error(); !strings.Contains(s, "cannot read") || !strings.Contains(s, "after number ") {
 			t.Error(s)
+		}
+		if err := shared.Err(); err != nil {
+			t.Errorf("the connection of the others ended: %v", err)
 		}
 		eventually(t, "the broker to take them back", func() bool { return k.ready(k.name) == 3 })
 	})

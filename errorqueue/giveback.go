@@ -8,6 +8,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"github.com/warren-mq/warren/connection"
 	"github.com/warren-mq/warren/internal/header"
 )
 
@@ -33,6 +34,8 @@ const (
 // broker that does not answer is hung up on after a while.
 func (p *pass) end(ctx context.Context) error {
 	ctx = context.WithoutCancel(ctx)
+	// What matters is over with the channel.
+	defer func() { _ = hangUp(p.private) }()
 	kept, err := p.gather(ctx)
 	if err != nil {
 		return errors.Join(kept, err)
@@ -49,6 +52,13 @@ func (p *pass) end(ctx context.Context) error {
 		}
 	}
 	return errors.Join(kept, err)
+}
+
+// hangUp closes a connection that nobody needs any more.
+func hangUp(c *connection.Private) error {
+	ctx, cancel := context.WithTimeout(context.Background(), goodbye)
+	defer cancel()
+	return c.Close(ctx)
 }
 
 // gather takes what must be given back together with what is held: what has

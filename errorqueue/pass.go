@@ -41,7 +41,8 @@ const (
 // is full its consumer is cancelled, and the broker goes on waiting for an
 // answer to what it has delivered.
 type pass struct {
-	queue *Queue
+	queue   *Queue
+	private *connection.Private
 	*channel
 	began time.Time
 	total int // ready at the beginning: there will be no more than these
@@ -79,15 +80,19 @@ type held struct {
 
 // begin starts a pass. Whatever it returned must be ended.
 func (q *Queue) begin(ctx context.Context) (*pass, error) {
-	s, err := q.conn.Session(ctx, connection.Consume)
+	// Its own, since an entry that the client cannot read ends the connection.
+	private := q.conn.Private("errors/" + q.name)
+	s, err := private.Session(ctx)
 	if err != nil {
+		_ = hangUp(private)
 		return nil, err
 	}
 	ch, found, err := q.open(ctx, s)
 	if err != nil {
+		_ = hangUp(private)
 		return nil, err
 	}
-	p := &pass{queue: q, channel: ch, began: time.Now(), total: found.ready, chunk: min(firstChunk, q.config.Chunk)}
+	p := &pass{queue: q, private: private, channel: ch, began: time.Now(), total: found.ready, chunk: min(firstChunk, q.config.Chunk)}
 	if !found.known {
 		p.total, p.uncounted = 1, true // a delivery, or the lack of one, will tell
 	}
