@@ -30,7 +30,7 @@ type fault struct {
 
 // brokerFaults happen to the node.
 var brokerFaults = []fault{
-	{name: "broker killed", short: true, inject: func(b *bench) { must(b.t, b.node.Kill()) }, undo: boot},
+	{name: "broker killed", inject: func(b *bench) { must(b.t, b.node.Kill()) }, undo: boot},
 	{
 		name: "broker killed twice, the second time as soon as it serves", alone: true,
 		inject: func(b *bench) {
