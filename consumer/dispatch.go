@@ -9,6 +9,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"github.com/warren-mq/warren/internal/header"
 	"github.com/warren-mq/warren/monitoring"
 )
 
@@ -174,7 +175,15 @@ func (e *epoch) mayRun() bool {
 // else is taken: whatever is would be counted with it when the process dies, in
 // work or not, and in the end be taken for a killer, too. So if the broker sends
 // ahead it is told to send no more, and what it has sent is worked off first.
+//
+// From RabbitMQ 4.3 on, which counts how often a message was acquired, to hand
+// back is not counted: then there is one suspect at a time. Before, it would
+// count as much as a death does.
 func (e *epoch) setAside(d *delivery) error {
+	if len(e.aside) > 0 && header.Acquired(d.Headers) > 0 {
+		e.handBack(d)
+		return nil
+	}
 	e.aside = append(e.aside, d)
 	if e.window() == 1 {
 		return nil

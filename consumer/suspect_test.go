@@ -20,15 +20,20 @@ func TestSuspectsRunWhenNothingElseIsTaken(t *testing.T) {
 		release := make(chan struct{})
 		var mu sync.Mutex
 		handled := map[string]int{}
-		died := false
+		died := ""         // the suspect that killed it
 		var again []string // innocents that were taken when it died
 		handle := func(_ context.Context, m consumer.Message[[]byte]) consumer.Outcome {
 			<-release
 			suspect := string(m.Body) == "suspect"
 			mu.Lock()
 			handled[m.ID]++
-			dies := suspect && !died
-			died = died || dies
+			dies := suspect && died == ""
+			if dies {
+				died = m.ID
+			}
+			if _, is43 := m.Headers["x-acquired-count"]; is43 && suspect && m.ID != died && m.Headers["x-delivery-count"] != int64(2) {
+				t.Errorf("%s was taken when %s ran: it has been delivered %v times", m.ID, died, m.Headers["x-delivery-count"])
+			}
 			if !suspect && m.Redelivered {
 				again = append(again, m.ID)
 			}
