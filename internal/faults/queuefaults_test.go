@@ -52,7 +52,7 @@ var queueFaults = []fault{
 	// RabbitMQ 3.10 does not notice that a limit was lifted: the worker that moves messages out of the retry queues takes
 	// the main queue for full until it is started again. So here the broker is.
 	{
-		name: "main queue full until its limit is lifted, and a restart", hold: 4 * time.Second, alone: true,
+		name: "main queue full until its limit is lifted, and a restart", hold: 4 * time.Second, alone: true, timers: true,
 		inject: func(b *bench) { b.limit(b.queue, 1) },
 		undo: func(b *bench) {
 			b.ctl("clear_policy", b.queue)

@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -109,6 +110,7 @@ func (t *Table) put(c Column) {
 			c.Rows = append(c.Rows, old)
 		}
 	}
+	c.Seed = cmp.Or(c.Seed, t.Columns[i].Seed)
 	t.Columns[i] = c
 }
 
