@@ -31,6 +31,9 @@ func TestEveryGoBlockOfThePagesCompiles(t *testing.T) {
 	}
 	write(t, filepath.Join(dir, "go.sum"), string(sums))
 	for _, page := range append(pages, "README.md") {
+		if page == filepath.Join("docs", "faults.md") {
+			continue // a table, written by make faults
+		}
 		text, err := os.ReadFile(page)
 		if err != nil {
 			t.Fatal(err)
