@@ -226,7 +226,7 @@ fails, since it would have proved nothing. A run that is repeated takes the plac
 Not in the table, or not held:
 
 - On a cluster of RabbitMQ 3.10 a node's death can make each retry queue wait for up to three minutes, one after the other.
-  Nothing was seen lost there, but a run takes longer than the bench waits. From 4.0 on that was not seen.
+  So a run takes longer than the bench waits, and is not in the table. From 4.0 on that was not seen.
 - On RabbitMQ 3.10, when the limit of a full main queue is lifted, what waits in the retry queues stays there until the broker, or
   the queue's leader, is started again. It stays, it is not lost. If the queue is worked off instead, that takes up to three minutes.
 - What the broker forgets when it is killed within a second of the declaration of a queue is not the library's to keep: the bench
