@@ -140,8 +140,8 @@ func (c *Client) Bindings(ctx context.Context, vhost, exchange string) (b []Bind
 }
 
 // QueueBindings asks for the bindings of a queue, with that to the default
-// exchange, whose name is empty. If there is no such queue there are none, or the
-// error is ErrNotFound, as the version has it.
+// exchange, whose name is empty. If there is no such queue the error is
+// ErrNotFound, or, on RabbitMQ 3.10, there is that one binding.
 func (c *Client) QueueBindings(ctx context.Context, vhost, queue string) (b []Binding, err error) {
 	err = c.get(ctx, path("queues", vhost, queue, "bindings"), &b)
 	return b, err
