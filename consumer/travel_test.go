@@ -201,9 +201,14 @@ var travellers = map[string]traveller{
 	},
 }
 
-// A cut, and a dead broker, at every step of every way, on every version.
+// A cut, and a dead broker, at every step of every way, on every version; with the race detector, which makes a minute of
+// seconds, on one.
 func TestEveryWaySurvivesCutsAndCrashes(t *testing.T) {
-	for _, version := range []string{rabbittest.V3_10, rabbittest.V4_0, rabbittest.V4_3} {
+	versions := []string{rabbittest.V3_10, rabbittest.V4_0, rabbittest.V4_3}
+	if raceEnabled {
+		versions = versions[2:]
+	}
+	for _, version := range versions {
 		for name, s := range travellers {
 			for how, kill := range map[string]bool{"cut": false, "killed": true} {
 				t.Run(version+", "+name+", "+how, func(t *testing.T) {

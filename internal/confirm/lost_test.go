@@ -266,7 +266,7 @@ func TestNothingButNacks(t *testing.T) {
 func TestChannelsAreNotLeaked(t *testing.T) {
 	brokers.Each(t, func(t *testing.T, b brokers.Broker) {
 		r := startOn(t, b.With("channel_max=3"), 8, connection.Config{})
-		r.SetTimeout(100 * time.Millisecond)
+		r.SetTimeout(400 * time.Millisecond)
 		queue := newQueue(t, b, nil)
 		for i := range 20 {
 			must(t, r.Send(soon(t), message(queue, "open")))
