@@ -5,6 +5,8 @@ import (
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/warren-mq/warren/internal/confirm"
 )
 
 // Handler handles one message and says what becomes of it.
@@ -94,28 +96,5 @@ func plain(t amqp.Table) map[string]any {
 	if !nested {
 		return t
 	}
-	return plainTable(t)
-}
-
-func plainTable(t amqp.Table) map[string]any {
-	m := make(map[string]any, len(t))
-	for k, v := range t {
-		m[k] = plainValue(v)
-	}
-	return m
-}
-
-func plainValue(v any) any {
-	switch v := v.(type) {
-	case amqp.Table:
-		return plainTable(v)
-	case []any:
-		a := make([]any, len(v))
-		for i, e := range v {
-			a[i] = plainValue(e)
-		}
-		return a
-	default:
-		return v
-	}
+	return confirm.Plain(t)
 }

@@ -4,6 +4,8 @@ import (
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/warren-mq/warren/internal/confirm"
 )
 
 // Message is a message with everything that it was published with. It is plain
@@ -50,30 +52,7 @@ func plain(t amqp.Table) map[string]any {
 	if len(t) == 0 {
 		return nil
 	}
-	return plainTable(t)
-}
-
-func plainTable(t amqp.Table) map[string]any {
-	m := make(map[string]any, len(t))
-	for k, v := range t {
-		m[k] = plainValue(v)
-	}
-	return m
-}
-
-func plainValue(v any) any {
-	switch v := v.(type) {
-	case amqp.Table:
-		return plainTable(v)
-	case []any:
-		a := make([]any, len(v))
-		for i, e := range v {
-			a[i] = plainValue(e)
-		}
-		return a
-	default:
-		return v
-	}
+	return confirm.Plain(t)
 }
 
 // overhead is about how much memory a message takes besides its headers and

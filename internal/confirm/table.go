@@ -101,3 +101,28 @@ func array(v []any, depth int) (any, error) {
 	}
 	return a, nil
 }
+
+// Plain returns a copy of t, which the client has read, without the client's
+// types: tables are maps.
+func Plain(t amqp.Table) map[string]any {
+	m := make(map[string]any, len(t))
+	for k, v := range t {
+		m[k] = plain(v)
+	}
+	return m
+}
+
+func plain(v any) any {
+	switch v := v.(type) {
+	case amqp.Table:
+		return Plain(v)
+	case []any:
+		a := make([]any, len(v))
+		for i, e := range v {
+			a[i] = plain(e)
+		}
+		return a
+	default:
+		return v
+	}
+}
