@@ -225,34 +225,6 @@ func (r *run) again(l loss) {
 	}
 }
 
-// toldBySession returns what the session says about its end, if err comes from
-// that: the channel hears of it a moment earlier, and cannot tell a message that
-// the client cannot read from a broker that talks nonsense.
-func (r *run) toldBySession(err error) error {
-	var reason *amqp.Error
-	if r.latest == nil || !errors.As(err, &reason) || reason.Server || errors.Is(err, ErrUnreadable) {
-		return err
-	}
-	t := time.NewTimer(goodbye)
-	defer t.Stop()
-	select {
-	case <-r.latest.Done():
-	case <-t.C: // it was not the connection's end
-	case <-r.stopping.Done():
-	}
-	if told := r.latest.Err(); errors.Is(told, ErrUnreadable) {
-		return told
-	}
-	return err
-}
-
-// limitsDeliveries tells whether the main queue gives up a message in the end
-// that no consumer can read. Of one that is somebody else's, it is hoped.
-func (r *run) limitsDeliveries() bool {
-	main := r.Plan().Main
-	return r.config.Declare == DeclareOwn || main.Args["x-delivery-limit"] != nil
-}
-
 // lostConnection tells whether err, which ended an epoch or kept it from
 // beginning, is the end of the whole connection.
 func (r *run) lostConnection(err error) bool {
