@@ -76,6 +76,8 @@ var arrows = map[string][]string{
 	},
 
 	// Not part of the library.
+	"bench/internal/page":                  {},
+	"bench/internal/sample":                {},
 	"internal/management":                  {},
 	"internal/rabbitmq":                    {amqp},
 	"internal/netproxy":                    {},
