@@ -39,13 +39,14 @@ var arrows = map[string][]string{
 	"topology/drift":           {"topology"},
 	"connection":               {"monitoring", amqp},
 	"internal/confirm":         {"connection", amqp},
+	"internal/asking":          {"connection", amqp},
 	"publisher":                {"connection", "codec", "monitoring", "internal/confirm", "internal/header", amqp},
 	"internal/execute":         {"codec"},
 	"consumer": {
 		"connection", "codec", "monitoring", "retry", "topology",
-		"internal/confirm", "internal/execute", "internal/header", "internal/rehearsal", amqp,
+		"internal/asking", "internal/confirm", "internal/execute", "internal/header", "internal/rehearsal", amqp,
 	},
-	"errorqueue":         {"connection", "monitoring", "topology", "internal/confirm", "internal/header", amqp},
+	"errorqueue":         {"connection", "monitoring", "topology", "internal/asking", "internal/confirm", "internal/header", amqp},
 	"internal/rehearsal": {"internal/confirm", amqp},
 	"consumer/consumertest": {
 		"connection", "codec", "consumer", "monitoring",

@@ -12,6 +12,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/warren-mq/warren/connection"
+	"github.com/warren-mq/warren/internal/asking"
 	"github.com/warren-mq/warren/monitoring"
 	"github.com/warren-mq/warren/topology"
 )
@@ -141,13 +142,13 @@ func (r *run) declareMissing(ctx context.Context, p *topology.Plan, name string)
 // ask takes the steps on a channel of their own, since a refusal closes it, and
 // each under the session's own deadline.
 func ask(ctx context.Context, s *connection.Session, steps []step) error {
-	ch, err := openChannel(ctx, s)
+	ch, err := asking.Open(ctx, s, nil)
 	if err != nil {
 		return err
 	}
-	defer ch.hangUp()
+	defer ch.HangUp()
 	for _, step := range steps {
-		if err := ch.ask(ctx, step.do); err != nil {
+		if err := ch.Ask(ctx, step.do); err != nil {
 			return declareError(step, err)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"github.com/warren-mq/warren/internal/asking"
 	"github.com/warren-mq/warren/monitoring"
 )
 
@@ -18,7 +19,7 @@ import (
 // with it; the next epoch starts afresh.
 type epoch struct {
 	*run
-	*channel
+	*asking.Channel
 	*means
 	acks    *acks
 	closed  <-chan *amqp.Error // one error, then closed
@@ -82,16 +83,16 @@ func (r *run) openEpoch() (*epoch, error) {
 	if err != nil {
 		return nil, err
 	}
-	channel, err := openChannel(ctx, session)
+	ch, err := asking.Open(ctx, session, nil)
 	if err != nil {
 		return nil, err
 	}
-	e := r.newEpoch(channel.Channel, means)
-	e.channel = channel
+	e := r.newEpoch(ch.Channel, means)
+	e.Channel = ch
 	e.written = e.boundWrites()
 	e.frameMax, e.version = session.FrameMax(), session.Version()
-	e.closed = channel.NotifyClose(make(chan *amqp.Error, 1))
-	e.cancels = channel.NotifyCancel(make(chan string, 16))
+	e.closed = ch.NotifyClose(make(chan *amqp.Error, 1))
+	e.cancels = ch.NotifyCancel(make(chan string, 16))
 	if err := e.subscribe(e.stopping, true); err != nil {
 		e.end(err)
 		return nil, err
@@ -130,7 +131,7 @@ func (e *epoch) subscribe(ctx context.Context, narrow bool) error {
 	}
 	s := &subscription{tag: fmt.Sprintf("%.100s/%d/%d", e.host, os.Getpid(), consumerTags.Add(1))}
 	got := make(chan (<-chan amqp.Delivery), 1)
-	err := e.ask(ctx, func(ch *amqp.Channel) error {
+	err := e.Ask(ctx, func(ch *amqp.Channel) error {
 		if err := ch.Qos(n, 0, false); err != nil {
 			return err
 		}
@@ -161,7 +162,7 @@ func (e *epoch) cancel(ctx context.Context, keep int) error {
 			continue
 		}
 		s.leaving = true
-		err := e.ask(ctx, func(ch *amqp.Channel) error { return ch.Cancel(s.tag, false) })
+		err := e.Ask(ctx, func(ch *amqp.Channel) error { return ch.Cancel(s.tag, false) })
 		if err != nil {
 			return fmt.Errorf("cancel the subscription to %s: %w", e.queue, err)
 		}
@@ -186,7 +187,7 @@ func (e *epoch) nowReady() {
 
 // why returns what ended the channel, given what it notified.
 func (e *epoch) why(reason *amqp.Error) error {
-	err := e.session.Err()
+	err := e.Session.Err()
 	switch {
 	case errors.Is(err, ErrUnreadable):
 		return err
@@ -222,9 +223,9 @@ func (e *epoch) end(err error) (open int) {
 	e.setOver()
 	e.endSettling(err)
 	e.dropBuffered()
-	if e.channel != nil { // a rehearsal has none
+	if e.Channel != nil { // a rehearsal has none
 		e.written()
-		e.hangUp()
+		e.HangUp()
 	}
 	return open
 }
@@ -266,10 +267,10 @@ func (e *epoch) boundWrites() (written func()) {
 		case <-done:
 			return
 		}
-		t.Reset(goodbye) // for what can be written
+		t.Reset(asking.Goodbye) // for what can be written
 		select {
 		case <-t.C:
-			e.session.Fail(errUnread)
+			e.Session.Fail(errUnread)
 		case <-done:
 		}
 	})

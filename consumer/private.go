@@ -8,6 +8,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/warren-mq/warren/connection"
+	"github.com/warren-mq/warren/internal/asking"
 )
 
 // privateDial is how long a private connection may take to come up.
@@ -52,7 +53,7 @@ func (r *run) share() {
 	if r.private == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), goodbye)
+	ctx, cancel := context.WithTimeout(context.Background(), asking.Goodbye)
 	defer cancel()
 	_ = r.private.Close(ctx)
 	r.private = nil
@@ -66,7 +67,7 @@ func (r *run) toldBySession(err error) error {
 	if r.latest == nil || !errors.As(err, &reason) || reason.Server || errors.Is(err, ErrUnreadable) {
 		return err
 	}
-	t := time.NewTimer(goodbye)
+	t := time.NewTimer(asking.Goodbye)
 	defer t.Stop()
 	select {
 	case <-r.latest.Done():

@@ -13,6 +13,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/warren-mq/warren/connection"
+	"github.com/warren-mq/warren/internal/asking"
 	"github.com/warren-mq/warren/internal/confirm"
 	"github.com/warren-mq/warren/monitoring"
 )
@@ -396,13 +397,13 @@ func (r *run) closeSender() {
 	closed := make(chan struct{})
 	go func() {
 		defer close(closed)
-		ctx, cancel := context.WithTimeout(context.Background(), goodbye)
+		ctx, cancel := context.WithTimeout(context.Background(), asking.Goodbye)
 		defer cancel()
 		_ = r.sender.Close(ctx)
 	}()
 	select {
 	case <-closed:
-	case <-time.After(2 * goodbye):
+	case <-time.After(2 * asking.Goodbye):
 	}
 }
 

@@ -42,7 +42,7 @@ func (e *epoch) makeSure(ctx context.Context) (got []amqp.Delivery) {
 	for range 3 {
 		var in amqp.Delivery
 		var ok bool
-		err := e.ask(ctx, func(ch *amqp.Channel) (err error) {
+		err := e.Ask(ctx, func(ch *amqp.Channel) (err error) {
 			in, ok, err = ch.Get(e.queue, false)
 			return err
 		})

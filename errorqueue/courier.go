@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/warren-mq/warren/connection"
+	"github.com/warren-mq/warren/internal/asking"
 	"github.com/warren-mq/warren/internal/confirm"
 )
 
@@ -165,7 +166,7 @@ func (c *courier) close() {
 	close(c.begun)
 	c.giveUp()
 	c.waiting.Wait()
-	ctx, cancel := context.WithTimeout(context.Background(), goodbye)
+	ctx, cancel := context.WithTimeout(context.Background(), asking.Goodbye)
 	defer cancel()
 	_ = c.sender.Close(ctx) // what it could tell was told for each message
 }

@@ -176,12 +176,12 @@ func (q *Queue) Len(ctx context.Context) (ready int, err error) {
 	if err != nil {
 		return 0, q.failed("count", err)
 	}
-	defer ch.hangUp()
+	defer ch.HangUp()
 	for range 10 {
 		if found.known {
 			return found.ready, nil
 		}
-		err = ch.ask(ctx, func(amqpChannel *amqp.Channel) (err error) {
+		err = ch.Ask(ctx, func(amqpChannel *amqp.Channel) (err error) {
 			found, err = ch.inspect(amqpChannel, q.name)
 			return err
 		})

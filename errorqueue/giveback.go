@@ -9,6 +9,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/warren-mq/warren/connection"
+	"github.com/warren-mq/warren/internal/asking"
 	"github.com/warren-mq/warren/internal/header"
 )
 
@@ -47,7 +48,7 @@ func (p *pass) end(ctx context.Context) error {
 		err = p.giveBack(ctx)
 	}
 	if err == nil {
-		if err = p.ask(ctx, (*amqp.Channel).Close); err != nil {
+		if err = p.Ask(ctx, (*amqp.Channel).Close); err != nil {
 			err = p.lost(ctx, err)
 		}
 	}
@@ -56,7 +57,7 @@ func (p *pass) end(ctx context.Context) error {
 
 // hangUp closes a connection that nobody needs any more.
 func hangUp(c *connection.Private) error {
-	ctx, cancel := context.WithTimeout(context.Background(), goodbye)
+	ctx, cancel := context.WithTimeout(context.Background(), asking.Goodbye)
 	defer cancel()
 	return c.Close(ctx)
 }
@@ -178,7 +179,7 @@ func (p *pass) settle(ctx context.Context, want int, hope time.Duration) (ready 
 func (p *pass) flush(ctx context.Context) error {
 	for range 3 {
 		var next *amqp.Delivery
-		err := p.ask(ctx, func(ch *amqp.Channel) error {
+		err := p.Ask(ctx, func(ch *amqp.Channel) error {
 			d, ok, err := ch.Get(p.queue.name, false)
 			if ok { // it goes back with what is held
 				next = &d
@@ -199,7 +200,7 @@ func (p *pass) flush(ctx context.Context) error {
 
 // inspect asks what is in the queue.
 func (p *pass) inspect(ctx context.Context) (found stock, err error) {
-	err = p.ask(ctx, func(ch *amqp.Channel) (err error) {
+	err = p.Ask(ctx, func(ch *amqp.Channel) (err error) {
 		found, err = p.channel.inspect(ch, p.queue.name)
 		return err
 	})

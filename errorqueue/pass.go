@@ -112,7 +112,7 @@ func (p *pass) next(ctx context.Context) (*held, error) {
 	if d == nil {
 		return nil, io.EOF
 	}
-	h := &held{Entry: newEntry(d, p.queue.main, p.session.Version(), p.seen), tag: d.DeliveryTag}
+	h := &held{Entry: newEntry(d, p.queue.main, p.Session.Version(), p.seen), tag: d.DeliveryTag}
 	switch w, err := p.wearOf(ctx, &h.Entry); {
 	case err != nil:
 		p.hold(d)
@@ -205,7 +205,7 @@ func (p *pass) subscribe(ctx context.Context) error {
 	host, _ := os.Hostname() // or none
 	s := &subscription{tag: fmt.Sprintf("review/%.100s/%d/%d", host, os.Getpid(), consumerTags.Add(1)), left: n}
 	p.asked = n
-	err := p.ask(ctx, func(ch *amqp.Channel) (err error) {
+	err := p.Ask(ctx, func(ch *amqp.Channel) (err error) {
 		if err := ch.Qos(n, 0, false); err != nil {
 			return err
 		}
@@ -278,7 +278,7 @@ func (p *pass) cancel(ctx context.Context) error {
 	if p.sub.cancelled {
 		return nil
 	}
-	if err := p.ask(ctx, func(ch *amqp.Channel) error { return ch.Cancel(p.sub.tag, false) }); err != nil {
+	if err := p.Ask(ctx, func(ch *amqp.Channel) error { return ch.Cancel(p.sub.tag, false) }); err != nil {
 		return p.lost(ctx, err)
 	}
 	p.sub.cancelled = true

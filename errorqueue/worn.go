@@ -93,7 +93,7 @@ func (p *pass) findLimit(ctx context.Context, configured int) error {
 	}
 	for _, t := range []topology.Type{topology.Quorum, topology.Classic} {
 		args := topology.Tiers(p.queue.main, t, nil).Error.Args
-		ch, err := p.session.Open(ctx, func(ch *amqp.Channel) error {
+		ch, err := p.Session.Open(ctx, func(ch *amqp.Channel) error {
 			if _, err := ch.QueueDeclarePassive(p.queue.name, true, false, false, false, nil); err != nil { // or it would be made here
 				return err
 			}
@@ -101,7 +101,7 @@ func (p *pass) findLimit(ctx context.Context, configured int) error {
 			return err
 		})
 		if err == nil {
-			_ = p.session.Do(ctx, ch.Close)
+			_ = p.Session.Do(ctx, ch.Close)
 			p.limit = unlimited
 			return nil
 		}
@@ -125,7 +125,7 @@ func (p *pass) refuse(e *Entry) error {
 // its count begins anew. If even that fails it is given back, for want of
 // anything better.
 func (p *pass) keep(ctx context.Context, d *amqp.Delivery) error {
-	e := newEntry(d, p.queue.main, p.session.Version(), 0)
+	e := newEntry(d, p.queue.main, p.Session.Version(), 0)
 	w, err := p.wearOf(ctx, &e)
 	if err == nil && w == torn {
 		if err = p.renew(ctx, d, &e); err == nil {
