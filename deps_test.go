@@ -35,6 +35,7 @@ var arrows = map[string][]string{
 	"monitoring/sentrymonitor": {"monitoring", "github.com/getsentry/sentry-go"},
 	"monitoring/statsdmonitor": {"monitoring", "monitoring/internal/gauges", "github.com/DataDog/datadog-go/v5/statsd"},
 	"internal/header":          {},
+	"internal/refusal":         {},
 	"topology":                 {},
 	"topology/drift":           {"topology"},
 	"connection":               {"monitoring", amqp},
@@ -44,9 +45,11 @@ var arrows = map[string][]string{
 	"internal/execute":         {"codec"},
 	"consumer": {
 		"connection", "codec", "monitoring", "retry", "topology",
-		"internal/asking", "internal/confirm", "internal/execute", "internal/header", "internal/rehearsal", amqp,
+		"internal/asking", "internal/confirm", "internal/execute", "internal/header", "internal/refusal", "internal/rehearsal", amqp,
 	},
-	"errorqueue":         {"connection", "monitoring", "topology", "internal/asking", "internal/confirm", "internal/header", amqp},
+	"errorqueue": {
+		"connection", "monitoring", "topology", "internal/asking", "internal/confirm", "internal/header", "internal/refusal", amqp,
+	},
 	"internal/rehearsal": {"internal/confirm", amqp},
 	"consumer/consumertest": {
 		"connection", "codec", "consumer", "monitoring",
@@ -72,7 +75,7 @@ var arrows = map[string][]string{
 
 	"cmd/warren": {
 		"codec", "codec/avrocodec", "connection", "errorqueue", "errorqueue/where", "monitoring", "rabbittest", "topology",
-		"topology/drift", "internal/management",
+		"topology/drift", "internal/management", "internal/refusal",
 		amqp, "github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/term",
 	},
 

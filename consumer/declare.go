@@ -4,15 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
-	"strings"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/warren-mq/warren/connection"
 	"github.com/warren-mq/warren/internal/asking"
+	"github.com/warren-mq/warren/internal/refusal"
 	"github.com/warren-mq/warren/monitoring"
 	"github.com/warren-mq/warren/topology"
 )
@@ -155,14 +154,6 @@ func ask(ctx context.Context, s *connection.Session, steps []step) error {
 	return nil
 }
 
-// RabbitMQ's texts for a queue that exists with other arguments, which are all
-// that it tells. It cuts them off after 255 bytes: where a name is long, the
-// values are missing.
-var (
-	inequivalent = regexp.MustCompile(`inequivalent arg '([^']*)'`)
-	bothValues   = regexp.MustCompile(`: received (.+) but current is (.+)$`)
-)
-
 // declareError makes a DeclareError of what the broker refuses, and otherwise
 // wraps err as something that may pass.
 func declareError(step step, err error) error {
@@ -170,28 +161,11 @@ func declareError(step step, err error) error {
 	if !errors.As(err, &e) || !e.Server || !refuses(e) {
 		return fmt.Errorf("%s %s: %w", step.verb, step.name, err)
 	}
-	d := &DeclareError{Verb: step.verb, Queue: step.name, Err: e}
-	if m := inequivalent.FindStringSubmatch(e.Reason); m != nil {
-		d.Argument = m[1]
-		if v, ok := step.args[d.Argument]; ok {
-			d.Ours = fmt.Sprint(v)
-		}
+	differs := refusal.DifferenceIn(e.Reason, step.args)
+	return &DeclareError{
+		Verb: step.verb, Queue: step.name, Err: e,
+		Argument: differs.Argument, Ours: differs.Ours, Theirs: differs.Theirs,
 	}
-	if m := bothValues.FindStringSubmatch(e.Reason); m != nil && d.Argument != "" {
-		d.Ours, d.Theirs = unquoted(m[1]), unquoted(m[2])
-	}
-	return d
-}
-
-// unquoted takes the value out of RabbitMQ's phrase for it: 'v', none, or the
-// value 'v' of type 't'.
-func unquoted(phrase string) string {
-	phrase = strings.TrimPrefix(phrase, "the value ")
-	if _, rest, ok := strings.Cut(phrase, "'"); ok {
-		value, _, _ := strings.Cut(rest, "'")
-		return value
-	}
-	return phrase
 }
 
 // refuses tells answers that trying again will not change from those that pass.
@@ -201,9 +175,7 @@ func refuses(e *amqp.Error) bool {
 		amqp.CommandInvalid, amqp.NotAllowed:
 		return true
 	case amqp.NotFound:
-		// Also "queue ... process is stopped", "home node ... is down" and "...
-		// due to timeout": those pass.
-		return strings.Contains(e.Reason, "no queue '") || strings.Contains(e.Reason, "no exchange '")
+		return refusal.NoSuchThing(e.Reason)
 	}
 	return false // such as 541, while a quorum queue is not up yet
 }

@@ -2,9 +2,10 @@ package errorqueue
 
 import (
 	"errors"
-	"strings"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/warren-mq/warren/internal/refusal"
 )
 
 var (
@@ -37,9 +38,8 @@ var (
 // errBusy says that the broker does not know what is in the queue.
 var errBusy = errors.New("the queue does not answer")
 
-// missing tells whether the broker says that there is no such queue, or exchange. It says
-// 404 also of queues that are there and do not answer.
+// missing tells whether the broker says that there is no such queue, or exchange.
 func missing(err error) bool {
 	var e *amqp.Error
-	return errors.As(err, &e) && e.Code == amqp.NotFound && (strings.Contains(e.Reason, "no queue '") || strings.Contains(e.Reason, "no exchange '"))
+	return errors.As(err, &e) && e.Code == amqp.NotFound && refusal.NoSuchThing(e.Reason)
 }

@@ -3,13 +3,11 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
-	"regexp"
-	"strings"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/warren-mq/warren/connection"
+	"github.com/warren-mq/warren/internal/refusal"
 	"github.com/warren-mq/warren/topology"
 	"github.com/warren-mq/warren/topology/drift"
 )
@@ -70,7 +68,7 @@ func askQueue(ctx context.Context, conn *connection.Connection, want topology.Qu
 		return q, err
 	case said == nil:
 		q.Seen, q.Messages = drift.Present, &messages
-	case said.Code == amqp.NotFound && strings.Contains(said.Reason, "no queue '"):
+	case said.Code == amqp.NotFound && refusal.NoSuchThing(said.Reason):
 		q.Seen = drift.Missing
 		return q, nil
 	case said.Code == amqp.ResourceLocked:
@@ -154,32 +152,8 @@ func askBroker(ctx context.Context, conn *connection.Connection, question func(*
 	return nil, s.Do(ctx, ch.Close)
 }
 
-// RabbitMQ's texts for what exists with another argument, which are all that it tells. It cuts them off after 255 bytes.
-var (
-	inequivalent = regexp.MustCompile(`inequivalent arg '([^']*)'`)
-	bothValues   = regexp.MustCompile(`: received (.+) but current is (.+)$`)
-	quotedValue  = regexp.MustCompile(`'([^']*)'`)
-)
-
 // refusalOf reads the broker's answer to a declaration.
 func refusalOf(said *amqp.Error, args map[string]any) *drift.Refusal {
-	r := &drift.Refusal{Text: said.Reason}
-	if m := inequivalent.FindStringSubmatch(said.Reason); m != nil {
-		r.Argument = m[1]
-		if v, ok := args[r.Argument]; ok {
-			r.Ours = fmt.Sprint(v)
-		}
-	}
-	if m := bothValues.FindStringSubmatch(said.Reason); m != nil && r.Argument != "" {
-		r.Ours, r.Theirs = valueIn(m[1]), valueIn(m[2])
-	}
-	return r
-}
-
-// valueIn takes the value out of RabbitMQ's phrase for it: 'v', none, or the value 'v' of type 't'.
-func valueIn(phrase string) string {
-	if m := quotedValue.FindStringSubmatch(phrase); m != nil {
-		return m[1]
-	}
-	return phrase
+	differs := refusal.DifferenceIn(said.Reason, args)
+	return &drift.Refusal{Argument: differs.Argument, Ours: differs.Ours, Theirs: differs.Theirs, Text: said.Reason}
 }
