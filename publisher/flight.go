@@ -57,25 +57,8 @@ func (p *Publisher) launch(ctx context.Context, m *Message, f *flight) (*confirm
 	if ctx.Err() != nil {
 		return nil, fmt.Errorf("not sent: %w", context.Cause(ctx))
 	}
-	if err := m.check(); err != nil {
-		return nil, err
-	}
-	body, contentType, err := p.encode(m)
+	sent, err := p.prepare(m, f)
 	if err != nil {
-		return nil, err
-	}
-	f.size = len(body)
-	if f.size > p.config.MaxBody {
-		return nil, fmt.Errorf("%w: the body has %d bytes, Config.MaxBody is %d",
-			ErrTooLarge, f.size, p.config.MaxBody)
-	}
-	headers := m.Headers
-	if p.starter != nil {
-		headers = p.start(f, m)
-	}
-	sent := p.envelope(m)
-	sent.Body, sent.ContentType = body, contentType
-	if sent.Headers, err = table(headers); err != nil {
 		return nil, err
 	}
 	pending, err := p.sender.Begin(ctx, sent)
@@ -83,6 +66,30 @@ func (p *Publisher) launch(ctx context.Context, m *Message, f *flight) (*confirm
 		err = cannotEncode("%w", err)
 	}
 	return pending, err
+}
+
+// prepare makes of m what is sent.
+func (p *Publisher) prepare(m *Message, f *flight) (sent confirm.Message, err error) {
+	if err := m.check(); err != nil {
+		return sent, err
+	}
+	body, contentType, err := p.encode(m)
+	if err != nil {
+		return sent, err
+	}
+	f.size = len(body)
+	if f.size > p.config.MaxBody {
+		return sent, fmt.Errorf("%w: the body has %d bytes, Config.MaxBody is %d",
+			ErrTooLarge, f.size, p.config.MaxBody)
+	}
+	headers := m.Headers
+	if p.starter != nil {
+		headers = p.start(f, m)
+	}
+	sent = p.envelope(m)
+	sent.Body, sent.ContentType = body, contentType
+	sent.Headers, err = table(headers)
+	return sent, err
 }
 
 // start tells the Starter, and returns the headers with what it added.
