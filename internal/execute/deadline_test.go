@@ -137,13 +137,3 @@ func TestExpired(t *testing.T) {
 		}
 	})
 }
-
-func BenchmarkDeadline(b *testing.B) {
-	b.ReportAllocs()
-	ctx := b.Context()
-	for b.Loop() {
-		d := execute.NewDeadline(ctx, time.Now().Add(time.Minute))
-		_ = d.Err()
-		d.End()
-	}
-}
