@@ -17,7 +17,6 @@ import (
 
 	"github.com/warren-mq/warren/connection"
 	"github.com/warren-mq/warren/consumer"
-	"github.com/warren-mq/warren/internal/brokers"
 	"github.com/warren-mq/warren/internal/faults"
 	"github.com/warren-mq/warren/internal/netproxy"
 	"github.com/warren-mq/warren/internal/rabbitmq"
@@ -71,8 +70,10 @@ func newBench(t *testing.T, node *rabbitmq.Node, mix []string, cfg consumer.Conf
 	t.Helper()
 	b := &bench{
 		t: t, node: node, others: others, net: netproxy.New(nil), queue: rabbitmq.Name(t, "f"), ledger: faults.NewLedger(),
-		cfg: cfg, mix: mix, log: new(tail), goroutines: brokers.Goroutines(),
+		cfg: cfg, mix: mix, log: new(tail),
 	}
+	b.label()
+	b.goroutines = b.alive()
 	var err error
 	var addresses []string
 	for _, n := range others {
@@ -225,7 +226,7 @@ func (b *bench) finish() faults.Verdict {
 	}
 	must(t, b.publisher.Close(ctx))
 	must(t, b.conn.Close(ctx))
-	b.eventually("no goroutine is left", 10*time.Second, func() bool { return brokers.Goroutines() <= b.goroutines })
+	b.eventually("no goroutine is left", 10*time.Second, func() bool { return b.alive() <= b.goroutines })
 	for _, what := range []string{"connections", "channels"} {
 		b.eventually("no "+what+" are left", 20*time.Second, func() bool { return b.ctl("list_"+what, "pid") == "" })
 	}

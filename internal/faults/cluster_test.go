@@ -14,10 +14,10 @@ import (
 
 // clusterFaults happen to three nodes, on which each queue has three members.
 var clusterFaults = []fault{
-	leaderKilled("leader of the main queue killed", func(b *bench) string { return b.queue }),
-	leaderKilled("leader of a retry queue killed", func(b *bench) string { return b.consumer.Plan().Retry[0].Name }),
+	leaderKilled("cluster: leader of the main queue killed", func(b *bench) string { return b.queue }),
+	leaderKilled("cluster: leader of a retry queue killed", func(b *bench) string { return b.consumer.Plan().Retry[0].Name }),
 	{
-		name: "two of three nodes killed", hold: 5 * time.Second,
+		name: "cluster: two of three nodes killed", hold: 5 * time.Second,
 		inject: func(b *bench) {
 			must(b.t, b.others[0].Kill())
 			must(b.t, b.others[1].Kill())
@@ -25,7 +25,7 @@ var clusterFaults = []fault{
 		undo: func(b *bench) { b.bootAll() },
 	},
 	{
-		name: "all three nodes killed", hold: time.Second,
+		name: "cluster: all three nodes killed", hold: time.Second,
 		inject: func(b *bench) {
 			for _, n := range b.nodes() {
 				must(b.t, n.Kill())
@@ -34,7 +34,7 @@ var clusterFaults = []fault{
 		undo: func(b *bench) { b.bootAll() },
 	},
 	{
-		name: "nodes restarted in turn",
+		name: "cluster: nodes restarted in turn",
 		inject: func(b *bench) {
 			for _, n := range b.nodes() {
 				b.boot(n)
@@ -43,7 +43,7 @@ var clusterFaults = []fault{
 		},
 	},
 	{
-		name: "leader of the main queue frozen", hold: 6 * time.Second,
+		name: "cluster: leader of the main queue frozen", hold: 6 * time.Second,
 		inject: func(b *bench) {
 			b.broken = b.leader(b.queue)
 			must(b.t, b.broken.Freeze())
@@ -69,9 +69,9 @@ func TestCluster(t *testing.T) {
 	if !*full {
 		t.Skip("with -faults.full")
 	}
+	t.Parallel()
 	nodes := rabbitmq.Cluster(t, 3, rabbitmq.Options{Name: "faults", Advanced: advanced})
 	for _, f := range clusterFaults {
-		f.name = "cluster: " + f.name
 		t.Run(f.name, func(t *testing.T) {
 			defer noteFailure(t, nodes[0], f.name)
 			record(t, nodes[0], f.name, false, f.run(t, nodes[0], nodes[1:]...))

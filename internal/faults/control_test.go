@@ -18,18 +18,25 @@ import (
 // flooded is how many messages are there at once for the control, and for Warren beside it.
 const flooded = 10_000
 
+// What the table calls the two.
+const (
+	flooding   = "broker killed under a flood"
+	byHandName = "control: a consumer by hand, broker killed under a flood"
+)
+
 // TestControl runs the checker on a consumer as it is commonly written by hand, which must lose messages when the
 // broker is killed: or else the checker proves nothing. And on Warren with the same load, which must not.
 func TestControl(t *testing.T) {
 	if !*full {
 		t.Skip("with -faults.full")
 	}
+	t.Parallel()
 	node := rabbitmq.Private(t, rabbitmq.Options{Name: "control"})
 	t.Run("by hand", func(t *testing.T) {
 		const most = 4 // whether a kill hits the moment is luck
 		for range most {
 			v := byHand(t, node)
-			record(t, node, "control: a consumer by hand, broker killed under a flood", true, v)
+			record(t, node, byHandName, true, v)
 			if len(v.Lost) > 0 {
 				return
 			}
@@ -48,9 +55,8 @@ func TestControl(t *testing.T) {
 		must(t, node.Kill())
 		boot(b)
 		b.ledger.Mark(time.Now())
-		const name = "broker killed under a flood"
-		defer noteFailure(t, node, name)
-		record(t, node, name, false, b.finish())
+		defer noteFailure(t, node, flooding)
+		record(t, node, flooding, false, b.finish())
 	})
 }
 

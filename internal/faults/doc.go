@@ -8,7 +8,8 @@
 //
 //	make faults                              every fault, the control and a soak; writes docs/faults.md
 //	go test ./internal/faults                a short form, which is what CI runs
-//	go test ./internal/faults -run Soak -faults.for=1h -timeout=2h
+//	go test ./internal/faults -run Soak -faults.for=1h -faults.every=20s -timeout=2h
 //
-// WARREN_RABBITMQ names another RabbitMQ to run on, as package internal/rabbitmq tells.
+// WARREN_RABBITMQ names another RabbitMQ to run on, as package internal/rabbitmq tells. Runs on several versions can go on
+// side by side, in a process each, and write into the same table with -faults.report.
 package faults

@@ -15,9 +15,15 @@ import (
 // matrix is every fault that a run of its own injects.
 var matrix = slices.Concat(brokerFaults, networkFaults, slowFaults, queueFaults, accountFaults, lifeFaults, messageFaults)
 
+// rowOrder is that of the table.
+func rowOrder() []string {
+	return slices.Concat(names(matrix), names(clusterFaults), []string{flooding, atRandom, byHandName})
+}
+
 // TestFaults injects each fault while messages flow, one after the other on the same node. Nothing may be lost or
 // made up, and nothing left running.
 func TestFaults(t *testing.T) {
+	t.Parallel()
 	node := rabbitmq.Private(t, rabbitmq.Options{Name: "faults", Advanced: advanced})
 	for _, f := range matrix {
 		if !f.short && !*full {

@@ -4,7 +4,9 @@ package faults_test
 
 import (
 	"fmt"
+	"os/exec"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -53,9 +55,27 @@ func publishTable(t *testing.T) {
 	if *report == "" {
 		return
 	}
+	shown.Build = build()
 	shown.Date = time.Now().UTC().Format(time.DateOnly)
 	shown.Machine = fmt.Sprintf("%s/%s, %d cores, %s", runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.Version())
-	if err := faults.Update(*report, shown.Column); err != nil {
+	if err := faults.Update(*report, shown.Column, rowOrder()); err != nil {
 		t.Error(err)
 	}
 }
+
+// build names the commit that is run, and says so if there is more than that. What the bench itself writes does not count.
+var build = sync.OnceValue(func() string {
+	commit, err := exec.Command("git", "rev-parse", "--short=12", "HEAD").Output()
+	if err != nil {
+		return "no commit: " + err.Error()
+	}
+	name := "commit " + strings.TrimSpace(string(commit))
+	changes, err := exec.Command("git", "status", "--porcelain", "--", ":/", ":(top,exclude)docs/faults.*").Output()
+	switch {
+	case err != nil:
+		name += ", and perhaps changes: " + err.Error()
+	case len(changes) > 0:
+		name += ", with changes"
+	}
+	return name
+})

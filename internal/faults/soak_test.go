@@ -5,12 +5,15 @@ package faults_test
 import (
 	"context"
 	"math/rand/v2"
+	"os"
 	"runtime"
+	"runtime/debug"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
-	"github.com/warren-mq/warren/internal/brokers"
 	"github.com/warren-mq/warren/internal/faults"
 	"github.com/warren-mq/warren/internal/rabbitmq"
 )
@@ -40,9 +43,15 @@ func named(list []fault, name string) *fault {
 	return &list[i]
 }
 
+// atRandom is what the table calls the soak.
+const atRandom = "faults at random"
+
 // TestSoak injects faults at random, at times two at once, while messages flow at a steady rate to two processes.
 // Nothing may be lost, and neither memory nor goroutines may grow.
 func TestSoak(t *testing.T) {
+	if !*full {
+		t.Parallel() // or else it would weigh the other runs, too
+	}
 	number := *seed
 	if number == 0 {
 		number = rand.Uint64N(1_000_000) + 1
@@ -51,16 +60,15 @@ func TestSoak(t *testing.T) {
 	steps := faults.Schedule(number, *length, *every, names(list), names(slowFaults))
 	t.Logf("repeat it with -faults.seed=%d -faults.for=%v -faults.every=%v:\n%s", number, *length, *every, faults.Render(steps))
 
-	const name = "faults at random"
 	node := rabbitmq.Private(t, rabbitmq.Options{Name: "soak", Advanced: advanced})
-	defer noteFailure(t, node, name)
+	defer noteFailure(t, node, atRandom)
 	b := newBench(t, node, usual, usualConfig())
 	b.children = append(b.children, startChild(b, ""))
 	b.consume()
 	b.publish()
 	b.flow()
 	began := time.Now()
-	var weights []weight
+	var samples []faults.Sample
 	for _, s := range steps {
 		nap(context.Background(), time.Until(began.Add(s.At)))
 		beside := named(slowFaults, s.Beside)
@@ -81,54 +89,49 @@ func TestSoak(t *testing.T) {
 		b.ledger.Mark(time.Now())
 		b.flow()
 		b.harvest(false)
-		weights = append(weights, weigh())
+		samples = append(samples, b.weigh(began))
 		if t.Failed() {
 			t.Logf("it was at %v", s)
 			break
 		}
 	}
 	nap(context.Background(), time.Until(began.Add(*length)))
+	v := b.finish()
+	first, last, err := faults.Growth(samples)
+	t.Logf("it needed %+v in its first tenth, and %+v in its last", first, last)
+	if err != nil {
+		t.Error(err)
+	}
 	shown.Lock()
-	shown.Seed = number
+	shown.Soak = &faults.Soak{Length: *length, Seed: number, Faults: len(samples), First: first, Last: last}
 	shown.Unlock()
-	record(t, node, name, false, b.finish())
-	checkFlat(t, weights)
+	record(t, node, atRandom, false, v)
 }
 
-// weight is what this process needs at a moment without a fault.
-type weight struct {
-	heap       uint64
-	goroutines int
-}
-
-func weigh() weight {
-	runtime.GC()
+// weigh tells what this process needs, at a moment without a fault.
+func (b *bench) weigh(began time.Time) faults.Sample {
+	debug.FreeOSMemory() // which collects garbage first, so that what is resident is what is needed
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	return weight{m.HeapAlloc, brokers.Goroutines()}
+	return faults.Sample{
+		At:     time.Since(began),
+		Weight: faults.Weight{Heap: float64(m.HeapAlloc), Resident: resident(), Goroutines: float64(b.alive())},
+	}
 }
 
-// checkFlat compares the last third of a run with its first.
-func checkFlat(t *testing.T, weights []weight) {
-	t.Helper()
-	third := len(weights) / 3
-	if third < 3 {
-		return // too short to say anything
+// resident returns the memory that the kernel counts for this process, and 0 where it does not say so in a file.
+func resident() float64 {
+	text, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		return 0
 	}
-	most := func(list []weight) (w weight) {
-		for _, x := range list {
-			w.heap, w.goroutines = max(w.heap, x.heap), max(w.goroutines, x.goroutines)
-		}
-		return w
+	fields := strings.Fields(string(text))
+	if len(fields) < 2 {
+		return 0
 	}
-	first, last := most(weights[:third]), most(weights[len(weights)-third:])
-	t.Logf("at most %d KiB and %d goroutines in the first third, %d KiB and %d in the last",
-		first.heap>>10, first.goroutines, last.heap>>10, last.goroutines)
-	const slack = 4 << 20
-	if last.heap > first.heap+first.heap/4+slack {
-		t.Error("the heap has grown")
+	pages, err := strconv.ParseFloat(fields[1], 64)
+	if err != nil {
+		return 0
 	}
-	if last.goroutines > first.goroutines+20 { // settling takes some at a time, at most one for each message taken ahead
-		t.Error("there are more and more goroutines")
-	}
+	return pages * float64(os.Getpagesize())
 }
