@@ -15,51 +15,12 @@ import (
 )
 
 // carry returns d as it is published again: persistent, with its properties and
-// headers, but without what must not be sent twice. What that was is kept in
-// headers of ours.
-//
-//   - expiration would shorten the wait, a foreign user id closes the channel,
-//     and CC makes the mandatory flag blind: a missing retry queue would lose
-//     the message
-//   - the broker's own headers: see header.IsBrokers
-//   - our headers of another queue's consumer, which someone copied
+// headers, but without what must not be sent twice, and without our headers of
+// another queue's consumer, which someone copied.
 func (d *delivery) carry() amqp.Publishing {
-	p := amqp.Publishing{
-		Headers:         make(amqp.Table, len(d.Headers)+8),
-		ContentType:     d.ContentType,
-		ContentEncoding: d.ContentEncoding,
-		DeliveryMode:    amqp.Persistent,
-		Priority:        d.Priority,
-		CorrelationId:   d.CorrelationId,
-		ReplyTo:         d.ReplyTo,
-		MessageId:       d.about.MessageID,
-		Timestamp:       d.Timestamp,
-		Type:            d.Type,
-		AppId:           d.AppId,
-		Body:            d.Body,
-	}
-	h := p.Headers
-	for k, v := range d.Headers {
-		switch {
-		case header.IsBrokers(k):
-		case header.IsOurs(k):
-			if d.state.Moved && header.IsOriginal(k) {
-				h[k] = v
-			}
-		case k == "CC":
-			h[header.OriginalCC] = v
-		case k == "BCC":
-			h[header.OriginalBCC] = v
-		default:
-			h[k] = v
-		}
-	}
-	if d.Expiration != "" {
-		h[header.OriginalExpiration] = d.Expiration
-	}
-	if d.UserId != "" {
-		h[header.OriginalUserID] = d.UserId
-	}
+	h := header.Again(d.Headers, d.Expiration, d.UserId, func(name string) bool {
+		return d.state.Moved && header.IsOriginal(name)
+	})
 	if len(d.state.Cut) > 0 {
 		h[header.Cut] = d.state.Cut
 	}
@@ -74,7 +35,20 @@ func (d *delivery) carry() amqp.Publishing {
 	}
 	h[header.OriginExchange] = d.about.Exchange
 	h[header.OriginKey] = d.about.Key
-	return p
+	return amqp.Publishing{
+		Headers:         h,
+		ContentType:     d.ContentType,
+		ContentEncoding: d.ContentEncoding,
+		DeliveryMode:    amqp.Persistent,
+		Priority:        d.Priority,
+		CorrelationId:   d.CorrelationId,
+		ReplyTo:         d.ReplyTo,
+		MessageId:       d.about.MessageID,
+		Timestamp:       d.Timestamp,
+		Type:            d.Type,
+		AppId:           d.AppId,
+		Body:            d.Body,
+	}
 }
 
 // retryMessage is d on its way to a retry queue.

@@ -10,15 +10,14 @@ import (
 )
 
 // carry returns m as it is published again: persistent, with its properties and
-// headers, but without what must not be sent twice. What that was is kept in
-// headers of ours, as consumers do it too.
-//
-//   - expiration would delete it where it goes, a foreign user id closes the
-//     channel, and CC sends copies to others and makes the mandatory flag blind
-//   - the broker's own headers: see header.IsBrokers
+// headers, but without what must not be sent twice, as consumers do it too.
 func carry(m *Message) amqp.Publishing {
-	p := amqp.Publishing{
-		Headers:         make(amqp.Table, len(m.Headers)+8),
+	h := header.Again(m.Headers, m.Expiration, m.UserID, func(string) bool { return true })
+	for name, v := range h {
+		h[name] = wire(v)
+	}
+	return amqp.Publishing{
+		Headers:         h,
 		ContentType:     m.ContentType,
 		ContentEncoding: m.ContentEncoding,
 		DeliveryMode:    amqp.Persistent,
@@ -31,27 +30,6 @@ func carry(m *Message) amqp.Publishing {
 		AppId:           m.AppID,
 		Body:            m.Body,
 	}
-	h := p.Headers
-	for name, v := range m.Headers {
-		switch {
-		case header.IsBrokers(name):
-		case name == "CC":
-			h[header.OriginalCC] = wire(v)
-		case name == "BCC":
-			h[header.OriginalBCC] = wire(v)
-		default:
-			if _, taken := h[name]; !taken { // by one of the above
-				h[name] = wire(v)
-			}
-		}
-	}
-	if m.Expiration != "" {
-		h[header.OriginalExpiration] = m.Expiration
-	}
-	if m.UserID != "" {
-		h[header.OriginalUserID] = m.UserID
-	}
-	return p
 }
 
 // wire returns a header's value with the client's type for tables.
