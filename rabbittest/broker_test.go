@@ -39,6 +39,12 @@ func in(t *testing.T, f func(t *testing.T, b *rabbittest.Broker)) {
 	synctest.Test(t, func(t *testing.T) { f(t, rabbittest.New(t)) })
 }
 
+// inWith is in with options.
+func inWith(t *testing.T, o rabbittest.Options, f func(t *testing.T, b *rabbittest.Broker)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) { f(t, rabbittest.NewWith(t, o)) })
+}
+
 // declare declares a durable queue.
 func declare(tb testing.TB, ch *amqp.Channel, name string, args amqp.Table) {
 	tb.Helper()

@@ -148,6 +148,26 @@ func (q Queue) CancelConsumers() {
 // Delete deletes the queue, with all that is in it. Consumers are told by basic.cancel.
 func (q Queue) Delete() { q.broker.node.Do(func() { q.broker.node.DeleteQueue(q.vhost, q.name) }) }
 
+// Crash ends the queue's process for good, as RabbitMQ does with that of a quorum queue after it has crashed a few times
+// within seconds. No consumer is told: it just gets nothing more. A declaration, passive or not, is answered as if
+// nothing were in the queue, messages are refused, and who subscribes loses the connection (541). It lasts until
+// [Queue.Recover] or a restart of the broker. A queue that does not exist does not crash.
+func (q Queue) Crash() { q.broker.node.Do(func() { q.broker.node.CrashQueue(q.vhost, q.name) }) }
+
+// Recover ends [Queue.Crash]. The queue has all that it had, its consumers too, and goes on.
+func (q Queue) Recover() { q.broker.node.Do(func() { q.broker.node.RecoverQueue(q.vhost, q.name) }) }
+
+// ForgetConsumers ends all subscriptions to the queue, and tells nobody. What consumers have not settled stays theirs.
+func (q Queue) ForgetConsumers() {
+	q.broker.node.Do(func() { q.broker.node.ForgetConsumers(q.vhost, q.name) })
+}
+
+// StarveConsumers delivers nothing more to those who consume the queue now, and tells nobody; the broker still counts
+// them. New subscriptions get what is there.
+func (q Queue) StarveConsumers() {
+	q.broker.node.Do(func() { q.broker.node.StarveConsumers(q.vhost, q.name) })
+}
+
 // Purge drops what is ready in the queue.
 func (q Queue) Purge() { q.broker.node.Do(func() { q.broker.node.PurgeQueue(q.vhost, q.name) }) }
 

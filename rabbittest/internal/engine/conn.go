@@ -62,3 +62,13 @@ func (c *Conn) allow(what Permission, kind, name string) *Error {
 	}
 	return c.node.refusal(what, kind, name, c.vhost.name, c.user)
 }
+
+// allowAny refuses those who have no permission at all, as if it were for the one to configure.
+func (c *Conn) allowAny(kind, name string) *Error {
+	for _, what := range []Permission{Read, Write} {
+		if c.allow(what, kind, name) == nil {
+			return nil
+		}
+	}
+	return c.allow(Configure, kind, name)
+}

@@ -26,6 +26,7 @@ type Consumer struct {
 	unacked    int
 	passedOver bool // a classic queue had something for it when it was full
 	gone       bool
+	starved    bool // it gets nothing, whatever it has room for: see Node.StarveConsumers
 }
 
 // Subscription is what basic.consume says.
@@ -74,6 +75,9 @@ func (ch *Channel) Consume(s Subscription) (string, *Error) {
 	}
 	if err := q.checkConsumer(s.Arguments); err != nil {
 		return "", err
+	}
+	if q.crashed {
+		return "", q.noProcess(ch.node.profile.DeadToConsumers)
 	}
 	if q.Quorum && ch.limit > 0 && ch.node.profile.RefusesGlobalQos {
 		return "", ConnectionFault(wire.NotImplemented, "%s does not support global qos", q)
@@ -157,6 +161,9 @@ func (c *Consumer) succeed() {
 
 // hasRoom tells whether the consumer may get another delivery.
 func (c *Consumer) hasRoom() bool {
+	if c.starved {
+		return false
+	}
 	if c.NoAck {
 		return true
 	}

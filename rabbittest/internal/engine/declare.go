@@ -130,6 +130,9 @@ func (ch *Channel) declareAgain(q *Queue, s QueueSpec) (QueueInfo, *Error) {
 }
 
 func (q *Queue) info() QueueInfo {
+	if q.crashed {
+		return QueueInfo{Name: q.Name}
+	}
 	return QueueInfo{Name: q.Name, Messages: q.Ready(), Consumers: q.consumerCount()}
 }
 
@@ -140,7 +143,7 @@ func (ch *Channel) QueueCheck(name string) (QueueInfo, *Error) {
 		return ch.declareReplies(name)
 	}
 	if ch.node.profile.GuardsPassive {
-		if err := ch.conn.allow(Configure, "queue", name); err != nil {
+		if err := ch.conn.allowAny("queue", name); err != nil {
 			return QueueInfo{}, err
 		}
 	}
@@ -164,6 +167,9 @@ func (ch *Channel) QueuePurge(name string) (int, *Error) {
 	}
 	if err := q.checkOwner(ch.conn); err != nil {
 		return 0, err
+	}
+	if q.crashed {
+		return 0, q.noProcess("")
 	}
 	return q.purge(), nil
 }

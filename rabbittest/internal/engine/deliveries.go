@@ -264,6 +264,9 @@ func (ch *Channel) Get(queue string, noAck bool) (d Delivery, left int, ok bool,
 		return Delivery{}, 0, false, ChannelFault(wire.ResourceLocked,
 			"cannot obtain access to locked %s. basic.get operations are not supported by %s queues with single active consumer", q, ch.node.profile.QuorumInGet)
 	}
+	if q.crashed {
+		return Delivery{}, 0, false, q.noProcess("Cannot get a message from queue '%s': noproc")
+	}
 	q.used()
 	q.expire()
 	e := q.next()

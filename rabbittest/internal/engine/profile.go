@@ -78,13 +78,15 @@ type Profile struct {
 	TimeoutCancels bool
 	// NamesAccess: a refusal says which kind of access was wanted.
 	NamesAccess bool
-	// GuardsPassive: a passive declare needs the permission to configure.
+	// GuardsPassive: a passive declare needs a permission, whichever.
 	GuardsPassive bool
 	// ClassicArguments and QuorumArguments are the arguments of queue.declare that each type knows, in the order in
 	// which they are compared (capabilities() of rabbit_classic_queue.erl and rabbit_quorum_queue.erl).
 	ClassicArguments, QuorumArguments []string
 	// ClassicConsumer, QuorumConsumer and StreamConsumer are the same of basic.consume.
 	ClassicConsumer, QuorumConsumer, StreamConsumer []string
+	// DeadToConsumers is what one is told who subscribes to a quorum queue without a process, with the queue in it.
+	DeadToConsumers string
 	// QuorumInGet is how a refusal of basic.get calls the type.
 	QuorumInGet string
 	// EmptyTypeIsDefault: an empty x-queue-type is none.
@@ -242,6 +244,7 @@ var profiles = []Profile{
 		TimeoutCancels:       true,
 		NamesAccess:          true,
 		GuardsPassive:        true,
+		DeadToConsumers:      "failed consuming from quorum %s: noproc",
 		MaxMessageSize:       16 << 20,
 		Mechanisms:           "ANONYMOUS PLAIN AMQPLAIN",
 		ProtocolHeader:       "AMQP\x03\x01\x00\x00",

@@ -21,6 +21,7 @@ type Queue struct {
 	vhost   *vhost
 	owner   *Conn // of an exclusive queue
 	deleted bool
+	crashed bool // its process is: see Node.CrashQueue
 	dirty   bool // is in node.dirty
 
 	levels   []list // by priority, the highest first
@@ -97,6 +98,10 @@ func (q *Queue) enqueue(m *Message) bool {
 	q.carryFailures(e)
 	q.position++
 	q.asleep = false
+	if q.crashed {
+		q.node.record(Refused, q, m, "")
+		return false
+	}
 	now := time.Now()
 	if ttl, ok := q.timeToLive(m); ok {
 		e.expires = now.Add(ttl)
@@ -166,6 +171,9 @@ func (q *Queue) timeToLive(m *Message) (time.Duration, bool) {
 
 // pump delivers and expires what can be, and sets the clock for the rest.
 func (q *Queue) pump() {
+	if q.crashed {
+		return
+	}
 	for {
 		q.expire()
 		e := q.next()
@@ -332,7 +340,7 @@ func (q *Queue) remove() {
 
 // forgetTransient drops what does not survive a restart.
 func (q *Queue) forgetTransient() {
-	q.owner = nil
+	q.owner, q.crashed = nil, false
 	if !q.Quorum {
 		for i := range q.levels {
 			q.levels[i].filter(func(e *entry) bool { return e.persistent() })
