@@ -190,34 +190,7 @@ func (k *kit) publish(messages ...amqp.Publishing) {
 // publishTo publishes messages, mandatory, and waits until the broker has them.
 func (k *kit) publishTo(exchange, key string, messages ...amqp.Publishing) {
 	k.Helper()
-	ch := k.channel()
-	must(k, ch.Confirm(false))
-	returns := ch.NotifyReturn(make(chan amqp.Return, len(messages)))
-	waiting := make([]*amqp.DeferredConfirmation, 0, len(messages))
-	for _, m := range messages {
-		m.DeliveryMode = amqp.Persistent
-		d, err := ch.PublishWithDeferredConfirm(exchange, key, true, false, m)
-		must(k, err)
-		waiting = append(waiting, d)
-	}
-	for _, d := range waiting {
-		select {
-		case <-d.Done():
-		case <-time.After(patience):
-			k.Fatal("no confirm")
-		}
-		if !d.Acked() {
-			k.Fatalf("a message to %q, %q is refused", exchange, key)
-		}
-	}
-	select {
-	case r, ok := <-returns:
-		if ok {
-			k.Fatalf("a message to %q, %q is returned: %s", exchange, key, r.ReplyText)
-		}
-	default:
-	}
-	must(k, ch.Close())
+	brokers.Publish(k, k.client(), exchange, key, messages...)
 }
 
 // text is a message with a body of plain text.
@@ -353,13 +326,7 @@ func (k *kit) takeError() amqp.Delivery {
 // eventually waits until a condition holds.
 func eventually(tb testing.TB, what string, holds func() bool) {
 	tb.Helper()
-	deadline := time.Now().Add(patience)
-	for pause := time.Millisecond; !holds(); pause = min(2*pause, 50*time.Millisecond) {
-		if time.Now().After(deadline) {
-			tb.Fatalf("waited in vain for %s", what)
-		}
-		time.Sleep(pause)
-	}
+	brokers.Eventually(tb, what, holds)
 }
 
 // never fails if a condition holds within d: for what must not happen.

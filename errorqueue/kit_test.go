@@ -18,9 +18,6 @@ import (
 	"github.com/warren-mq/warren/topology"
 )
 
-// patience is how long a test waits for what must happen.
-const patience = 30 * time.Second
-
 // kit is a broker with an error queue, Warren's connection to it, and one of the bare client library.
 type kit struct {
 	testing.TB
@@ -120,26 +117,7 @@ func (k *kit) declare(args amqp.Table) {
 // publish puts messages into the error queue, and waits until the broker has them.
 func (k *kit) publish(messages ...amqp.Publishing) {
 	k.Helper()
-	ch := k.channel()
-	must(k, ch.Confirm(false))
-	var waiting []*amqp.DeferredConfirmation
-	for _, m := range messages {
-		m.DeliveryMode = amqp.Persistent
-		d, err := ch.PublishWithDeferredConfirm("", k.name, true, false, m)
-		must(k, err)
-		waiting = append(waiting, d)
-	}
-	for _, d := range waiting {
-		select {
-		case <-d.Done():
-		case <-time.After(patience):
-			k.Fatal("no confirm")
-		}
-		if !d.Acked() {
-			k.Fatal("the broker refuses a message")
-		}
-	}
-	must(k, ch.Close())
+	brokers.Publish(k, k.raw, "", k.name, messages...)
 }
 
 // numbered are n messages whose ids are their numbers, from 1.
@@ -189,11 +167,5 @@ func (k *kit) ids() []string {
 // eventually waits until a condition holds.
 func eventually(tb testing.TB, what string, holds func() bool) {
 	tb.Helper()
-	deadline := time.Now().Add(patience)
-	for pause := time.Millisecond; !holds(); pause = min(2*pause, 50*time.Millisecond) {
-		if time.Now().After(deadline) {
-			tb.Fatalf("waited in vain for %s", what)
-		}
-		time.Sleep(pause)
-	}
+	brokers.Eventually(tb, what, holds)
 }

@@ -15,8 +15,8 @@ const childVariable = "WARREN_ERRORQUEUE_TEST_CHILD"
 // children are the processes that tests start of this binary, to measure or to kill them: each a function that does
 // what the process is for and returns its exit code. Put new ones here.
 var children = map[string]func() int{
-	"read":   readInChild,
-	"replay": replayInChild,
+	"read":   measured(readAll),
+	"replay": measured(replayAll),
 }
 
 func TestMain(m *testing.M) {

@@ -14,6 +14,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"github.com/warren-mq/warren/internal/brokers"
 	"github.com/warren-mq/warren/internal/rabbitmq"
 	"github.com/warren-mq/warren/topology"
 )
@@ -25,19 +26,11 @@ func entries(t *testing.T, url, queue string, n int) {
 	ch, err := conn.Channel()
 	must(t, err)
 	must(t, declarePlan(ch, queue))
-	must(t, ch.Confirm(false))
-	confirms := make([]*amqp.DeferredConfirmation, n)
-	for i := range confirms {
-		confirms[i], err = ch.PublishWithDeferredConfirm("", topology.ErrorQueue(queue), true, false, amqp.Publishing{
-			DeliveryMode: amqp.Persistent, MessageId: strconv.Itoa(i), Body: []byte(`{"n":` + strconv.Itoa(i) + `}`),
-		})
-		must(t, err)
+	all := make([]amqp.Publishing, n)
+	for i := range all {
+		all[i] = amqp.Publishing{MessageId: strconv.Itoa(i), Body: []byte(`{"n":` + strconv.Itoa(i) + `}`)}
 	}
-	for i, c := range confirms {
-		if !c.Wait() {
-			t.Fatalf("message %d was refused", i)
-		}
-	}
+	brokers.Publish(t, conn, "", topology.ErrorQueue(queue), all...)
 }
 
 // declarePlan declares the main and the error queue as a consumer would.

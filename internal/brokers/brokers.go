@@ -116,7 +116,6 @@ func (b Broker) As(user string) Broker {
 
 // Client connects with the bare client library. The caller closes it.
 func (b Broker) Client() (*amqp.Connection, error) {
-	const patience = 30 * time.Second // the client's own
 	return amqp.DialConfig(b.URL, amqp.Config{
 		Locale: "en_US",
 		Dial: func(network, address string) (net.Conn, error) {
