@@ -179,12 +179,7 @@ func (c *channel) collect() {
 	armed := false // only while something is in flight
 	stop, left := c.sender.ctx.Done(), c.left
 	for {
-		head, ended := c.sweep()
-		if ended {
-			e, ok := <-c.closed
-			c.end(e, ok)
-			return
-		}
+		head := c.sweep()
 		var answered <-chan struct{}
 		changed := c.changed
 		if head != nil {
@@ -218,25 +213,25 @@ func (c *channel) collect() {
 }
 
 // sweep decides what is answered at the head, and returns the oldest message
-// that is not. ended says that the AMQP channel has ended, or is about to.
-func (c *channel) sweep() (head *Pending, ended bool) {
+// that is not; or nil if there is no use in waiting for its answer.
+func (c *channel) sweep() (head *Pending) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for p := c.flight.first; p != nil; p = c.flight.first {
 		if p.confirmation == nil { // the writer is at it
-			return nil, false
+			return nil
 		}
 		select {
 		case <-p.confirmation.Done():
 		default:
-			return p, false
+			return p
 		}
-		if !p.confirmation.Acked() && c.amqp.IsClosed() {
-			return nil, true
+		if c.amqp.IsClosed() { // which may have resolved it; its end is about to tell
+			return nil
 		}
 		c.settle(p, c.outcome(p))
 	}
-	return nil, false
+	return nil
 }
 
 func (c *channel) idle() bool {

@@ -124,6 +124,13 @@ func TestCloseWhileThereIsNoConnection(t *testing.T) {
 			})
 		}
 		until(t, "the connection to be lost", func() bool { return r.conn.Health() != nil })
+		for range 8 { // which wait for another
+			wg.Go(func() {
+				if err := s.Send(soon(t), message(queue, "never")); !errors.Is(err, confirm.ErrClosed) || errors.Is(err, confirm.ErrUnknown) {
+					t.Errorf("got %v", err)
+				}
+			})
+		}
 		within(t, 3*time.Second, "Close", func() { _ = s.Close(after(t, 50*time.Millisecond)) })
 		within(t, 3*time.Second, "every result", wg.Wait)
 		r.network.CutAt(netproxy.FromBroker, 0)
@@ -171,6 +178,9 @@ func TestFlush(t *testing.T) {
 		must(t, r.Flush(after(t, -1))) // nothing is in flight
 		must(t, r.Send(soon(t), message(queue, "first")))
 		must(t, r.Flush(after(t, -1)))
+		if n := r.Batches(); n > 0 {
+			t.Errorf("%d batches are kept though nothing is in flight", n)
+		}
 
 		r.network.Hold(netproxy.FromBroker)
 		p, err := r.Begin(soon(t), message(queue, "held"))
@@ -190,6 +200,9 @@ func TestFlush(t *testing.T) {
 		}
 		r.network.Release()
 		wg.Wait()
+		if n := r.Batches(); n > 0 {
+			t.Errorf("%d batches are kept though nothing is in flight", n)
+		}
 		must(t, p.Wait(after(t, -1)))
 	})
 }

@@ -45,12 +45,7 @@ func (e *ReturnedError) Error() string {
 // Is says that a returned message is unroutable.
 func (e *ReturnedError) Is(target error) bool { return target == ErrUnroutable }
 
-func unknown(why error) error {
-	if why == nil {
-		return ErrUnknown
-	}
-	return fmt.Errorf("%w: %w", ErrUnknown, why)
-}
+func unknown(why error) error { return fmt.Errorf("%w: %w", ErrUnknown, why) }
 
 // faultOf returns what it means for m that the broker has closed its channel
 // with e, or nil if m is not the reason. every says that it means so for each

@@ -88,6 +88,12 @@ func TestAFullWindowAndALostConnection(t *testing.T) {
 			if fine, unknown, other := all.count(); fine+unknown != callers || other > 0 || unknown > window {
 				t.Errorf("%d confirmed, %d unknown, %d else", fine, unknown, other)
 			}
+			why := r.lost()[round]
+			for id, err := range all.all {
+				if err != nil && !errors.Is(err, why) {
+					t.Errorf("%s: %v, want because of %v", id, err, why)
+				}
+			}
 			must(t, r.Send(soon(t), message(queue, fmt.Sprintf("after-%d", round))))
 			there := ids(t, b, queue)
 			for _, id := range []string{"before", "after"} {
@@ -115,7 +121,9 @@ func TestAFailedWriteDoesNotSpoilTheQueue(t *testing.T) {
 				all.add(id, r.Send(soon(t), message(queue, id)))
 			})
 		}
-		until(t, "the connection to be given up", func() bool { return len(r.lost()) > 0 })
+		within(t, 2*time.Second, "to give the connection up", func() { // and not only with its next heartbeat
+			until(t, "the connection to be given up", func() bool { return len(r.lost()) > 0 })
+		})
 		r.network.Mute(false)
 		wg.Wait()
 		if fine, unknown, other := all.count(); unknown > 1 || other > 0 {

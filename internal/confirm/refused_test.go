@@ -5,7 +5,8 @@ import (
 	"context"
 	"errors"
 	"net"
-	"sync/atomic"
+	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -47,44 +48,72 @@ func TestRefusedWhileTheChannelIsRetired(t *testing.T) {
 // On RabbitMQ 3.10 a channel that was nacked by a full queue is nacked for ever after the queue's limit was lifted, and
 // only another channel, opened later, is not. So further ones are opened, but not too many: the queue may still be full.
 func TestFurtherChannelsAreOpenedWhileAllIsRefused(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := rabbittest.New(t)
-		b.NackPublishes(-1)
-		var opened atomic.Int64
-		conn, err := connection.New(b.URL(), connection.Config{
-			Monitor: monitoring.Discard{},
-			Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
-				c, err := b.Dial(ctx, network, address)
-				return countingConn{c, &opened}, err
-			},
-		})
-		must(t, err)
-		s := confirm.New(conn, 16)
-		refuse := func(d time.Duration) (channels int64) {
-			before := opened.Load()
-			for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
-				if err := s.Send(t.Context(), confirm.Message{Key: "orders"}); !errors.Is(err, confirm.ErrRefused) {
-					t.Errorf("got %v", err)
-				}
+	onCounted(t, func(t *testing.T, b *rabbittest.Broker, s *confirm.Sender, opened *[]time.Time) {
+		b.NackPublishes(rabbittest.Always)
+		began := time.Now()
+		for time.Since(began) < 95*time.Second {
+			if err := s.Send(t.Context(), confirm.Message{Key: "orders"}); !errors.Is(err, confirm.ErrRefused) {
+				t.Errorf("got %v", err)
 			}
-			return opened.Load() - before
+			time.Sleep(100 * time.Millisecond)
 		}
-		refuse(5 * time.Second) // the other channel, and then the other connection
-		if n := refuse(time.Minute); n < 5 || n > 7 {
-			t.Errorf("%d channels were opened in a minute, want 6 or so", n)
+		var at []int
+		for _, o := range *opened {
+			at = append(at, int(o.Sub(began).Seconds()))
 		}
-		must(t, s.Close(t.Context()))
-		must(t, conn.Close(t.Context()))
+		// The second channel, then the next connection, and then one every ten seconds.
+		if want := []int{0, 1, 2, 11, 21, 31, 41, 51, 61, 71, 81, 91}; !slices.Equal(at, want) {
+			t.Errorf("channels were opened after %v s, want %v", at, want)
+		}
 	})
 }
 
-// countingConn counts the channels that are opened on it.
+// A refusal now and then is no reason to doubt the channel: one ack for the same destination ends the doubt.
+func TestRefusalsAmongAcksCostNoChannel(t *testing.T) {
+	onCounted(t, func(t *testing.T, b *rabbittest.Broker, s *confirm.Sender, opened *[]time.Time) {
+		for range 20 {
+			b.NackPublishes(3) // all within a second
+			for range 3 {
+				if err := s.Send(t.Context(), optional("1")); !errors.Is(err, confirm.ErrRefused) {
+					t.Errorf("got %v", err)
+				}
+				time.Sleep(300 * time.Millisecond)
+			}
+			must(t, s.Send(t.Context(), optional("1")))
+		}
+		if n := len(*opened); n != 1 {
+			t.Errorf("%d channels were opened", n)
+		}
+	})
+}
+
+// counting notes when channels are opened on the connections that dial makes, but for the first on each, which is the
+// connection's own.
+func counting(dial func(ctx context.Context, network, address string) (net.Conn, error), opened *[]time.Time) func(ctx context.Context, network, address string) (net.Conn, error) {
+	var mu sync.Mutex
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		c, err := dial(ctx, network, address)
+		own := true
+		return countingConn{c, func() {
+			mu.Lock()
+			defer mu.Unlock()
+			if own {
+				own = false
+				return
+			}
+			*opened = append(*opened, time.Now())
+		}}, err
+	}
+}
+
 type countingConn struct {
 	net.Conn
-	opened *atomic.Int64
+	opened func()
 }
 
 func (c countingConn) Write(b []byte) (int, error) {
-	c.opened.Add(int64(bytes.Count(b, []byte{0, 20, 0, 10})))
+	for range bytes.Count(b, []byte{0, 20, 0, 10}) {
+		c.opened()
+	}
 	return c.Conn.Write(b)
 }

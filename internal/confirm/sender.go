@@ -246,12 +246,11 @@ func (s *Sender) Close(ctx context.Context) error {
 	}()
 	select {
 	case <-ended:
-		return err
 	case <-ctx.Done():
-	}
-	select {
-	case <-ended:
-	case <-time.After(farewell):
+		select {
+		case <-ended:
+		case <-time.After(farewell):
+		}
 	}
 	return err
 }
