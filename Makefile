@@ -9,6 +9,7 @@ PKG ?= ./...
 TESTFLAGS ?=
 FUZZTIME ?= 30s
 FAULTSFOR ?= 5m
+SCALEFLAGS ?=
 RABBITMQS ?=
 
 .DEFAULT_GOAL := help
@@ -44,6 +45,10 @@ vuln: ## known vulnerabilities in what we call (not those of hamba/avro, which t
 .PHONY: bench
 bench: ## every benchmark, with allocations, on a RabbitMQ of its own
 	scripts/with-broker.sh go test -run='^$$' -bench=. -benchmem $(TESTFLAGS) $(PKG)
+
+.PHONY: bench-scale
+bench-scale: ## how the cost grows with consumers, publishers, waits and load (SCALEFLAGS='-run storm -quick -page docs/performance.md')
+	scripts/with-broker.sh go run ./bench/scale $(SCALEFLAGS)
 
 .PHONY: cover
 cover: ## coverage of every package by all tests; make a page of it with go tool cover -html=coverage.out

@@ -80,6 +80,9 @@ var arrows = map[string][]string{
 	},
 
 	// Not part of the library.
+	"bench/scale": {
+		"bench/internal/page", "bench/internal/sample", "connection", "consumer", "monitoring", "publisher", "retry", "topology", amqp,
+	},
 	"bench/internal/page":                  {},
 	"bench/internal/sample":                {},
 	"internal/management":                  {},
