@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -40,6 +41,7 @@ type bench struct {
 	t      *testing.T
 	node   *rabbitmq.Node
 	others []*rabbitmq.Node // of its cluster
+	access *access          // nil: only over TCP
 	net    *netproxy.Network
 	conn   *connection.Connection
 	queue  string
@@ -47,7 +49,11 @@ type bench struct {
 	cfg    consumer.Config
 	log    *tail
 
-	broken *rabbitmq.Node // by a fault that mends it again
+	look  func(*bench, consumer.Message[order]) // see fault
+	entry func(*bench, amqp.Delivery)
+
+	broken  *rabbitmq.Node // by a fault that mends it again
+	counted atomic.Int64   // the largest delivery count that a child has seen
 
 	goroutines int // before it began
 	consumer   *consumer.Consumer
@@ -68,8 +74,16 @@ type bench struct {
 // newBench connects to a node, or to all of its cluster. Nothing is consumed yet, but the queues are there to stay.
 func newBench(t *testing.T, node *rabbitmq.Node, mix []string, cfg consumer.Config, others ...*rabbitmq.Node) *bench {
 	t.Helper()
+	return newBenchOver(t, overTCP, nil, node, mix, cfg, others...)
+}
+
+// newBenchOver is newBench for who gets to the node in another way.
+func newBenchOver(
+	t *testing.T, how over, a *access, node *rabbitmq.Node, mix []string, cfg consumer.Config, others ...*rabbitmq.Node,
+) *bench {
+	t.Helper()
 	b := &bench{
-		t: t, node: node, others: others, net: netproxy.New(nil), queue: rabbitmq.Name(t, "f"), ledger: faults.NewLedger(),
+		t: t, node: node, access: a, others: others, net: netproxy.New(nil), queue: rabbitmq.Name(t, "f"), ledger: faults.NewLedger(),
 		cfg: cfg, mix: mix, log: new(tail),
 	}
 	b.label()
@@ -79,17 +93,25 @@ func newBench(t *testing.T, node *rabbitmq.Node, mix []string, cfg consumer.Conf
 	for _, n := range others {
 		addresses = append(addresses, n.Address())
 	}
-	b.conn, err = connection.New(node.URL(), connection.Config{
+	connecting := connection.Config{
 		Name: "faults", Addresses: addresses, Dial: b.net.Dial, Heartbeat: heartbeat, MaxRedial: time.Second,
 		Monitor: monitoring.Log(slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: slog.LevelWarn}))),
-	})
+	}
+	url := b.reach(how, &connecting)
+	b.conn, err = connection.New(url, connecting)
 	must(t, err)
 	t.Cleanup(b.abandon)
-	b.consumer, err = consumer.New(b.conn, b.queue, handling(func(id string) { b.ledger.Handled(id, "", time.Now()) }), cfg)
+	handle := handling(func(id string) { b.ledger.Handled(id, "", time.Now()) })
+	b.consumer, err = consumer.New(b.conn, b.queue, func(ctx context.Context, m consumer.Message[order]) consumer.Outcome {
+		if b.look != nil {
+			b.look(b, m)
+		}
+		return handle(ctx, m)
+	}, cfg)
 	must(t, err)
 	b.publisher, err = publisher.New(b.conn, publisher.Config{})
 	must(t, err)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	must(t, b.consumer.Declare(ctx))
 	for _, n := range append(others, node) {
@@ -119,14 +141,19 @@ func (b *bench) abandon() {
 	}
 }
 
-// consume starts the consumer in this process.
+// consume starts the consumer in this process, and waits until it consumes.
 func (b *bench) consume() {
+	b.start()
+	b.waitReady()
+}
+
+// start starts the consumer in this process.
+func (b *bench) start() {
 	b.running = make(chan struct{})
 	go func() {
 		defer close(b.running)
 		b.result = b.consumer.Run(context.WithoutCancel(b.t.Context()))
 	}()
-	b.waitReady()
 }
 
 // waitReady waits until the consumer in this process is subscribed and healthy.
@@ -318,6 +345,9 @@ func (b *bench) harvest(last bool) {
 			}
 			if name == b.errorQueue() {
 				b.ledger.Errored(d.MessageId)
+				if b.entry != nil {
+					b.entry(b, d)
+				}
 			} else {
 				b.ledger.Queued(d.MessageId)
 			}
@@ -337,7 +367,7 @@ func (b *bench) harvest(last bool) {
 // ctl runs rabbitmqctl, and returns nothing but an error of the test if that fails.
 func (b *bench) ctl(args ...string) string {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute) // a third of a second on a machine that has time
 	defer cancel()
 	out, err := b.node.Ctl(ctx, args...)
 	if err != nil {

@@ -26,8 +26,9 @@ import (
 
 // What a child is told through its environment, besides AMQP_URL.
 const (
-	childQueue = "WARREN_FAULTS_QUEUE"
-	childDeath = "WARREN_FAULTS_DEATH"
+	childQueue   = "WARREN_FAULTS_QUEUE"
+	childDeath   = "WARREN_FAULTS_DEATH"
+	childTimeout = "WARREN_FAULTS_TIMEOUT" // of its handlers
 )
 
 // death is where a consumer's process is killed, as by kill -9.
@@ -75,19 +76,27 @@ func consumeAsChild() int {
 	handle := handling(func(id string) { fmt.Println("handled", id) })
 	c, err := consumer.New(conn, os.Getenv(childQueue), func(ctx context.Context, m consumer.Message[order]) consumer.Outcome {
 		d.pass(inHandler)
+		if n, ok := m.Headers["x-delivery-count"].(int64); ok && m.Redelivered && m.Body.Do != doStuck {
+			fmt.Println("counted", n)
+		}
 		return handle(ctx, m)
 	}, childConfig())
 	if err != nil {
 		fmt.Println("new:", err)
 		return 1
 	}
-	if err := c.Run(ctx); err != nil && !errors.As(err, new(*consumer.DrainError)) {
+	err = c.Run(ctx)
+	unfinished := errors.As(err, new(*consumer.DrainError))
+	if err != nil && !unfinished {
 		fmt.Println("run:", err)
 		return 1
 	}
 	closing, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	_ = conn.Close(closing) // a fault may be in the way of it
+	if unfinished {
+		return exitUnfinished
+	}
 	return 0
 }
 
@@ -95,6 +104,9 @@ func consumeAsChild() int {
 func childConfig() consumer.Config {
 	cfg := usualConfig()
 	cfg.Prefetch = 100
+	if d, err := time.ParseDuration(os.Getenv(childTimeout)); err == nil {
+		cfg.Timeout = d
+	}
 	return cfg
 }
 
@@ -153,11 +165,20 @@ type child struct {
 	mu     sync.Mutex
 	cmd    *exec.Cmd
 	deaths int
+
+	asked    time.Time     // when it was last asked to end, and another life shall follow; zero if it was not
+	farewell chan farewell // has one when it has ended
+}
+
+// farewell is how a process ended that was asked to.
+type farewell struct {
+	took time.Duration
+	code int // -1: it was killed
 }
 
 // startChild starts one, and lets its first life end at a step, if it is not empty.
 func startChild(b *bench, first death) *child {
-	c := &child{bench: b, ending: make(chan struct{}), ended: make(chan struct{})}
+	c := &child{bench: b, ending: make(chan struct{}), ended: make(chan struct{}), farewell: make(chan farewell, 1)}
 	go func() {
 		defer close(c.ended)
 		for c.live(first) {
@@ -172,7 +193,7 @@ func startChild(b *bench, first death) *child {
 func (c *child) live(d death) bool {
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), "AMQP_URL="+c.bench.node.URL(), childQueue+"="+c.bench.queue, childDeath+"="+string(d),
-		"GOCOVERDIR="+c.bench.t.TempDir())
+		childTimeout+"="+c.bench.cfg.Timeout.String(), "GOCOVERDIR="+c.bench.t.TempDir())
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.StdoutPipe()
@@ -200,6 +221,8 @@ func (c *child) live(d death) bool {
 	for lines := bufio.NewScanner(out); lines.Scan(); {
 		if id, ok := strings.CutPrefix(lines.Text(), "handled "); ok {
 			c.bench.ledger.Handled(id, "", time.Now())
+		} else if n, ok := strings.CutPrefix(lines.Text(), "counted "); ok {
+			c.bench.count(n)
 		} else if lines.Text() != "" {
 			c.bench.t.Errorf("a child says %q", lines.Text())
 		}
@@ -209,11 +232,16 @@ func (c *child) live(d death) bool {
 	defer c.mu.Unlock()
 	select {
 	case <-c.ending:
-		if err != nil && cmd.ProcessState.ExitCode() != -1 {
+		if code := cmd.ProcessState.ExitCode(); err != nil && code != -1 && code != exitUnfinished {
 			c.bench.t.Errorf("a child that was to stop: %v, %.500s", err, stderr.String())
 		}
 		return false
 	default:
+	}
+	if !c.asked.IsZero() {
+		c.farewell <- farewell{time.Since(c.asked), cmd.ProcessState.ExitCode()}
+		c.asked = time.Time{}
+		return true
 	}
 	killed := cmd.ProcessState.ExitCode() == -1 // by a signal
 	poisoned := cmd.ProcessState.ExitCode() == exitPoisoned || strings.Contains(stderr.String(), eating)
@@ -230,6 +258,16 @@ func (c *child) died() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.deaths
+}
+
+// terminate asks it to end, as an orchestrator does, and to live again then. How it ended can be had from farewell.
+func (c *child) terminate() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.asked = time.Now()
+	if err := c.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		c.bench.t.Errorf("terminate: %v", err)
+	}
 }
 
 // kill ends its life, as kill -9 does.

@@ -16,6 +16,29 @@ import (
 var clusterFaults = []fault{
 	leaderKilled("cluster: leader of the main queue killed", func(b *bench) string { return b.queue }),
 	leaderKilled("cluster: leader of a retry queue killed", func(b *bench) string { return b.consumer.Plan().Retry[0].Name }),
+	leaderKilled("cluster: leader of the main queue and of all retry queues killed", func(b *bench) string {
+		leader := b.leader(b.queue)
+		for _, q := range b.consumer.Plan().Retry {
+			b.lead(q.Name, leader)
+		}
+		return b.queue
+	}),
+	{
+		name: "cluster: a consumer starts while one of three nodes is up", hold: 15 * time.Second,
+		inject: func(b *bench) {
+			b.restart(nothing, func() {
+				must(b.t, b.others[0].Kill())
+				must(b.t, b.others[1].Kill())
+			}, false)
+		},
+		undo: func(b *bench) {
+			if b.consumer.Health() == nil {
+				b.t.Error("the consumer is healthy without a quorum")
+			}
+			b.bootAll()
+			b.waitReady()
+		},
+	},
 	{
 		name: "cluster: two of three nodes killed", hold: 5 * time.Second,
 		inject: func(b *bench) {
@@ -74,7 +97,7 @@ func TestCluster(t *testing.T) {
 	for _, f := range clusterFaults {
 		t.Run(f.name, func(t *testing.T) {
 			defer noteFailure(t, nodes[0], f.name)
-			record(t, nodes[0], f.name, false, f.run(t, nodes[0], nodes[1:]...))
+			record(t, nodes[0], f.name, false, f.run(t, nil, nodes[0], nodes[1:]...))
 		})
 	}
 }
@@ -97,6 +120,19 @@ func (b *bench) leader(queue string) *rabbitmq.Node {
 		return led != nil
 	})
 	return led
+}
+
+// lead makes a node the leader of a quorum queue.
+func (b *bench) lead(queue string, n *rabbitmq.Node) {
+	b.t.Helper()
+	for try := 0; b.leader(queue) != n; try++ {
+		if try == 10 {
+			b.t.Fatalf("%s does not become the leader of %s", n.Name(), queue)
+		}
+		b.ctl("eval", `{ok, Q} = rabbit_amqqueue:lookup(rabbit_misc:r(<<"/">>, queue, <<"`+queue+`">>)), `+
+			`rabbit_quorum_queue:transfer_leadership(Q, '`+n.Name()+`').`)
+		nap(context.Background(), time.Second)
+	}
 }
 
 // boot stops a node in order, if it runs, and starts it again.

@@ -6,7 +6,10 @@ import (
 	"context"
 	"time"
 
+	amqp "github.com/rabbitmq/amqp091-go"
+
 	"github.com/warren-mq/warren/consumer"
+	"github.com/warren-mq/warren/internal/faults"
 	"github.com/warren-mq/warren/internal/netproxy"
 )
 
@@ -18,6 +21,12 @@ type fault struct {
 	// inject begins it, and undo ends it; nil if it is over at once.
 	inject, undo func(b *bench)
 
+	check func(b *bench, v faults.Verdict) // what else must hold in the end; nil: nothing
+
+	look  func(b *bench, m consumer.Message[order]) // sees each message before its handler; nil: nobody does
+	entry func(b *bench, d amqp.Delivery)           // sees each entry of the error queue in the end; nil: nobody does
+
+	over     over // how it gets to the node
 	children bool // the consumers are processes of their own
 	death    death
 	quiet    bool     // nothing is in work when it comes
@@ -51,6 +60,10 @@ var brokerFaults = []fault{
 	// Slowly: its supervisor gives up after three crashes in five seconds, and the queue is down until the node is restarted.
 	{name: "main queue's process crashes", n: 2, hold: 6 * time.Second, inject: func(b *bench) { b.crashQueue(b.queue) }},
 	{
+		name: "main queue down until it is started again", hold: 4 * time.Second, alone: true, timers: true,
+		inject: func(b *bench) { b.ra("stop_server", b.queue) }, undo: func(b *bench) { b.ra("restart_server", b.queue) },
+	},
+	{
 		name: "memory alarm", hold: 4 * time.Second,
 		inject: func(b *bench) { b.ctl("set_vm_memory_high_watermark", "absolute", "1MB") },
 		undo:   func(b *bench) { b.ctl("set_vm_memory_high_watermark", "0.4") },
@@ -67,6 +80,11 @@ func boot(b *bench) { b.boot(b.node) }
 // crashQueue ends the process of a quorum queue, which its supervisor starts again.
 func (b *bench) crashQueue(name string) {
 	b.ctl("eval", `case whereis(binary_to_atom(<<"%2F_`+name+`">>)) of undefined -> none; P -> exit(P, kill) end.`)
+}
+
+// ra stops or starts the only member of a quorum queue.
+func (b *bench) ra(do, queue string) {
+	b.ctl("eval", `ra:`+do+`(quorum_queues, {binary_to_atom(<<"%2F_`+queue+`">>), node()}).`)
 }
 
 // networkFaults happen to the connections of this process.

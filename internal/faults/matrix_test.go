@@ -13,7 +13,7 @@ import (
 )
 
 // matrix is every fault that a run of its own injects.
-var matrix = slices.Concat(brokerFaults, networkFaults, slowFaults, queueFaults, accountFaults, lifeFaults, messageFaults)
+var matrix = slices.Concat(brokerFaults, networkFaults, slowFaults, accessFaults, queueFaults, accountFaults, lifeFaults, shutdownFaults, messageFaults, []fault{headerFault})
 
 // rowOrder is that of the table.
 func rowOrder() []string {
@@ -24,14 +24,15 @@ func rowOrder() []string {
 // made up, and nothing left running.
 func TestFaults(t *testing.T) {
 	t.Parallel()
-	node := rabbitmq.Private(t, rabbitmq.Options{Name: "faults", Advanced: advanced})
+	a, conf := newAccess(t)
+	node := rabbitmq.Private(t, rabbitmq.Options{Name: "faults", Advanced: advanced, Conf: conf})
 	for _, f := range matrix {
 		if !f.short && !*full {
 			continue
 		}
 		t.Run(f.name, func(t *testing.T) {
 			defer noteFailure(t, node, f.name)
-			record(t, node, f.name, false, f.run(t, node))
+			record(t, node, f.name, false, f.run(t, a, node))
 		})
 	}
 }
@@ -40,7 +41,7 @@ func TestFaults(t *testing.T) {
 const advanced = "[{rabbit, [{channel_tick_interval, 1000}]}]."
 
 // run is a run with that fault.
-func (f fault) run(t *testing.T, node *rabbitmq.Node, others ...*rabbitmq.Node) faults.Verdict {
+func (f fault) run(t *testing.T, a *access, node *rabbitmq.Node, others ...*rabbitmq.Node) faults.Verdict {
 	t.Helper()
 	cfg := usualConfig()
 	if f.config != nil {
@@ -50,8 +51,8 @@ func (f fault) run(t *testing.T, node *rabbitmq.Node, others ...*rabbitmq.Node) 
 	if mix == nil {
 		mix = usual
 	}
-	b := newBench(t, node, mix, cfg, others...)
-	b.timers = f.timers
+	b := newBenchOver(t, f.over, a, node, mix, cfg, others...)
+	b.timers, b.look, b.entry = f.timers, f.look, f.entry
 	if f.children {
 		b.children = append(b.children, startChild(b, f.death), startChild(b, ""))
 	} else {
@@ -75,7 +76,11 @@ func (f fault) run(t *testing.T, node *rabbitmq.Node, others ...*rabbitmq.Node) 
 		}
 		b.flow()
 	}
-	return b.finish()
+	v := b.finish()
+	if f.check != nil {
+		f.check(b, v)
+	}
+	return v
 }
 
 // flow waits until messages are handled, and for a second of that.

@@ -50,6 +50,14 @@ var messageFaults = []fault{
 		},
 	},
 	{
+		name: "messages whose handler always panics", n: 2,
+		inject: func(b *bench) {
+			for range 25 {
+				b.foreign(true, amqp.Publishing{Body: body(doAlways, "")})
+			}
+		},
+	},
+	{
 		name: "bodies that are too large", n: 2, alone: true,
 		inject: func(b *bench) {
 			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)

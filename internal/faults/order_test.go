@@ -28,11 +28,13 @@ const (
 	doRetry   = "retry"   // twice, then ack
 	doDefer   = "defer"   // once, then ack
 	doPanic   = "panic"   // once, then ack
+	doAlways  = "always"  // panics at every attempt, until it is in the error queue
 	doTimeout = "timeout" // once, then ack
 	doError   = "error"   // for the error queue
 	doExhaust = "exhaust" // retried until it is in the error queue
 	doSlow    = "slow"    // takes a second
 	doLong    = "long"    // takes four seconds
+	doStuck   = "stuck"   // once it does not come back, whatever it is told; then ack
 	doExit    = "exit"    // kills its process, always
 	doMemory  = "memory"  // the same by allocating more than there is
 )
@@ -46,7 +48,7 @@ var usual = []string{
 // isDoomed says whether what an order asks for ends in the error queue.
 func isDoomed(do string) bool {
 	switch do {
-	case doError, doExhaust, doExit, doMemory:
+	case doError, doExhaust, doAlways, doExit, doMemory:
 		return true
 	default:
 		return false
@@ -69,11 +71,13 @@ func handling(handled func(id string)) consumer.Handler[order] {
 			return consumer.Retry(errors.New("not yet"))
 		case do == doDefer && m.Headers["warren-deferred-since"] == nil:
 			return consumer.Defer(300*time.Millisecond, errors.New("later"))
-		case do == doPanic && m.Attempt == 1:
+		case do == doPanic && m.Attempt == 1, do == doAlways:
 			panic("the handler of " + m.ID)
 		case do == doTimeout && m.Attempt == 1:
 			<-ctx.Done()
 			return consumer.Retry(ctx.Err())
+		case do == doStuck && m.Attempt == 1:
+			time.Sleep(time.Minute) // longer than any process lives on that was asked to end
 		case do == doError:
 			return consumer.Error(errors.New("never"))
 		case do == doSlow:
@@ -96,8 +100,10 @@ func handling(handled func(id string)) consumer.Handler[order] {
 	}
 }
 
-// exitPoisoned is how a process exits that a message has told to.
-const exitPoisoned = 3
+const (
+	exitPoisoned   = 3 // how a process exits that a message has told to
+	exitUnfinished = 4 // how it exits if it had to leave a handler behind
+)
 
 // eating is what a process says before it dies of that: the runtime has several ways to die.
 const eating = "eating memory"

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strings"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -159,12 +160,12 @@ var accountFaults = []fault{
 var lifeFaults = append([]fault{
 	{
 		name: "consumer stopped and started again", n: 4, alone: true,
-		inject: func(b *bench) { b.restart(func() {}, func() {}) },
+		inject: func(b *bench) { b.restart(nothing, nothing, true) },
 	},
 	{
 		name: "broker killed while the consumer stops", alone: true, mix: []string{doAck, doRetry, doSlow, doError},
 		config: func(c *consumer.Config) { c.Timeout = 5 * time.Second },
-		inject: func(b *bench) { b.restart(func() { must(b.t, b.node.Kill()) }, func() { boot(b) }) },
+		inject: func(b *bench) { b.restart(func() { must(b.t, b.node.Kill()) }, func() { boot(b) }, true) },
 	},
 	{
 		name: "a consumer's process killed, again and again", children: true, n: 4, short: true, alone: true,
@@ -190,6 +191,11 @@ func deathFaults() (list []fault) {
 func poison(name, do string) fault {
 	return fault{
 		name: name, children: true, alone: true,
+		entry: func(b *bench, d amqp.Delivery) {
+			if is := strings.Contains(string(d.Body), `"`+do+`"`); is != (d.Headers["warren-reason"] == "crashed") {
+				b.t.Errorf("%.100q is in the error queue as %v", d.Body, d.Headers["warren-reason"])
+			}
+		},
 		inject: func(b *bench) {
 			b.send(context.Background(), do)
 			deaths := func() int { return b.children[0].died() + b.children[1].died() }
@@ -208,8 +214,8 @@ func poison(name, do string) fault {
 }
 
 // restart stops the consumer of this process within its time, and starts it again. Meanwhile is called while it stops,
-// and then when it has.
-func (b *bench) restart(meanwhile, then func()) {
+// and then when it has. If ready is true it returns when it consumes again.
+func (b *bench) restart(meanwhile, then func(), ready bool) {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
@@ -225,5 +231,8 @@ func (b *bench) restart(meanwhile, then func()) {
 		b.t.Errorf("it took %v to stop, more than %v", took, most)
 	}
 	then()
-	b.consume()
+	b.start()
+	if ready {
+		b.waitReady()
+	}
 }
