@@ -11,6 +11,7 @@ FUZZTIME ?= 30s
 FAULTSFOR ?= 5m
 SCALEFLAGS ?=
 RABBITMQS ?=
+BENCHFLAGS ?=
 
 .DEFAULT_GOAL := help
 
@@ -43,7 +44,11 @@ vuln: ## known vulnerabilities in what we call (not those of hamba/avro, which t
 	go run $(GOVULNCHECK) $$(go list $(PKG) | grep -v -e /codec/avrocodec -e /examples/billing)
 
 .PHONY: bench
-bench: ## every benchmark, with allocations, on a RabbitMQ of its own
+bench: ## Warren beside loops by hand, on a RabbitMQ of its own: ten minutes (BENCHFLAGS='-set quick': one; -page docs/performance.md)
+	scripts/with-broker.sh go run ./bench $(BENCHFLAGS)
+
+.PHONY: bench-duties
+bench-duties: ## the benchmarks of single duties, with allocations (TESTFLAGS='-bench=Settle')
 	scripts/with-broker.sh go test -run='^$$' -bench=. -benchmem $(TESTFLAGS) $(PKG)
 
 .PHONY: bench-scale

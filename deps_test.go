@@ -83,6 +83,10 @@ var arrows = map[string][]string{
 	"bench/scale": {
 		"bench/internal/page", "bench/internal/sample", "connection", "consumer", "monitoring", "publisher", "retry", "topology", amqp,
 	},
+	"bench": {
+		"bench/internal/page", "bench/internal/sample", "connection", "consumer", "monitoring", "monitoring/prommonitor", "publisher",
+		"retry", "topology", amqp, "github.com/prometheus/client_golang/prometheus",
+	},
 	"bench/internal/page":                  {},
 	"bench/internal/sample":                {},
 	"internal/management":                  {},

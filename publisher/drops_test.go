@@ -248,3 +248,14 @@ func TestManyGoroutines(t *testing.T) {
 		results.compare(t, queue, goroutines*each/2)
 	})
 }
+
+// repeat yields v n times.
+func repeat[T any](v T, n int) iter.Seq[T] {
+	return func(yield func(T) bool) {
+		for range n {
+			if !yield(v) {
+				return
+			}
+		}
+	}
+}

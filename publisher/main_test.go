@@ -2,7 +2,6 @@ package publisher_test
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"testing"
 	"time"
@@ -17,8 +16,6 @@ import (
 )
 
 func TestMain(m *testing.M) { rabbitmq.Main(m) }
-
-var errNotConfirmed = errors.New("not confirmed")
 
 func must(tb testing.TB, err error) {
 	tb.Helper()
