@@ -8,9 +8,10 @@ import (
 // Private is an AMQP connection for one consumer, besides the one that all
 // consumers of a [Connection] share. A message that the client library cannot
 // read ends the connection that it is delivered to, again and again, until the
-// broker's delivery limit moves it: whoever meets one takes a private connection,
-// so that the others keep theirs. Applications rarely need it. It is safe for
-// concurrent use.
+// broker's delivery limit moves it, and a quorum queue whose process is dead ends
+// that of whoever subscribes: who meets one takes a private connection, so that
+// the others keep theirs. Applications rarely need it. It is safe for concurrent
+// use.
 type Private struct {
 	conn *Connection
 	link *link

@@ -145,6 +145,10 @@ func (s *Session) Address() string { return s.address }
 // Version returns the broker's version, such as "3.10.8"; it may be empty.
 func (s *Session) Version() string { return s.version }
 
+// Heartbeat returns how often either side shows that it is alive, as both have
+// agreed; 0 if neither does.
+func (s *Session) Heartbeat() time.Duration { return max(0, s.conn.Config.Heartbeat) }
+
 // FrameMax returns how large a frame may be, in bytes. A message's properties
 // and headers travel in one frame.
 func (s *Session) FrameMax() int {

@@ -18,10 +18,12 @@ import (
 
 func TestASessionSaysWhatItIs(t *testing.T) {
 	brokers.Each(t, func(t *testing.T, b brokers.Broker) {
-		c := createOn(t, b, quick())
+		cfg := quick()
+		cfg.Heartbeat = 3 * time.Second
+		c := createOn(t, b, cfg)
 		s := session(t, c, connection.Consume)
-		if s.Address() != c.Nodes()[0] || s.Version() == "" || s.FrameMax() != 131072 || s.Err() != nil {
-			t.Errorf("%s %q %d %v", s.Address(), s.Version(), s.FrameMax(), s.Err())
+		if s.Address() != c.Nodes()[0] || s.Version() == "" || s.FrameMax() != 131072 || s.Err() != nil || s.Heartbeat() != 3*time.Second {
+			t.Errorf("%s %q %d %v %v", s.Address(), s.Version(), s.FrameMax(), s.Err(), s.Heartbeat())
 		}
 		if again := session(t, c, connection.Consume); again != s {
 			t.Error("there are two sessions for one purpose")

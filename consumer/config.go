@@ -97,6 +97,19 @@ type Config struct {
 	// The zero value is retry.Fixed(3, time.Minute).
 	Retry retry.Policy
 
+	// Silence is for how long a consumer that has nothing in work takes it that
+	// nothing is there when its queue sends nothing. Then it asks the queue, about
+	// that often while nothing comes, with a passive declaration on a channel of
+	// its own. If three answers in a row are none of a queue that serves it, the
+	// consumer is not ready, because of [ErrSilent], and subscribes anew, on an
+	// AMQP connection of its own. An answer that tells nothing, as the one that the
+	// user may not ask, changes nothing.
+	//
+	// 0 means a minute, and a negative value never to ask; less than a second is
+	// refused. Nobody asks on a connection without heartbeats either, such as one
+	// to the URL of a rabbittest.
+	Silence time.Duration
+
 	// Timeout is how long a handler has. 0 means 60 s.
 	Timeout time.Duration
 
@@ -215,6 +228,12 @@ func (cfg Config) checked() (Config, error) {
 		if n.value < 0 || n.value > n.most {
 			return cfg, fmt.Errorf("Config.%s is %d, not between 0 and %d", n.name, n.value, n.most)
 		}
+	}
+	switch {
+	case cfg.Silence == 0:
+		cfg.Silence = defaultSilence
+	case cfg.Silence > 0 && cfg.Silence < time.Second:
+		return cfg, fmt.Errorf("Config.Silence is %v, less than a second", cfg.Silence)
 	}
 	if cfg.Workers == 0 {
 		cfg.Workers = defaultWorkers

@@ -38,6 +38,7 @@ func TestNewRefusesNonsense(t *testing.T) {
 		{"endless immediate", Config{Immediate: 1001}, "Config.Immediate is 1001"},
 		{"negative body", Config{MaxBody: -1}, "Config.MaxBody is -1"},
 		{"negative stuck", Config{MaxStuck: -1}, "Config.MaxStuck is -1"},
+		{"an impatient silence", Config{Silence: time.Millisecond}, "Config.Silence is 1ms, less than a second"},
 		{"an unknown mode", Config{Declare: 9}, "Config.Declare is unknown: Declare(9)"},
 		{"a negative mode", Config{Declare: -1}, "Config.Declare"},
 		{"an unknown way of waiting", Config{Waiting: 99}, "Config.Waiting is unknown: Waiting(99)"},

@@ -57,6 +57,12 @@ func (e *epoch) dispatch() error {
 			look = true
 		case <-e.acks.timer.C:
 			e.acks.flush()
+		case <-e.silence.due:
+			e.look()
+		case a := <-e.silence.answers:
+			if err := e.weigh(a); err != nil {
+				return err
+			}
 		case reason := <-e.closed:
 			return e.why(reason)
 		case tag, ok := <-e.cancels:
@@ -225,6 +231,7 @@ const early = 20 * time.Millisecond
 // without a handler.
 func (e *epoch) receive(in amqp.Delivery) error {
 	d := e.newDelivery(in)
+	e.latest = in.DeliveryTag
 	e.acks.received(in.DeliveryTag)
 	e.taken()
 	if !e.heard {

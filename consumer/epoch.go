@@ -52,6 +52,8 @@ type epoch struct {
 	alone    bool        // a suspect runs
 	next     *delivery   // taken from the broker, not yet given to a worker
 	aside    []*delivery // suspects that wait until nothing else is taken
+	latest   uint64      // tag of the last delivery
+	silence  silence
 
 	mu    sync.Mutex
 	cause error
@@ -97,6 +99,7 @@ func (r *run) openEpoch() (*epoch, error) {
 		e.end(err)
 		return nil, err
 	}
+	e.listen()
 	e.nowReady()
 	return e, nil
 }
@@ -222,6 +225,7 @@ func (e *epoch) end(err error) (open int) {
 	e.endHandling(lost(err))
 	e.setOver()
 	e.endSettling(err)
+	e.silence.stop()
 	e.dropBuffered()
 	if e.Channel != nil { // a rehearsal has none
 		e.written()

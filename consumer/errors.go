@@ -44,6 +44,14 @@ var (
 	// someone must take it out: docs/waiting.md tells how.
 	ErrUnreadable = connection.ErrUnreadable
 
+	// ErrSilent is why a consumer is not ready whose queue has stopped serving it
+	// without a word, which Config.Silence has brought to light: a quorum queue
+	// whose process is dead, which the broker tells nobody, or a broker that has
+	// forgotten the subscription. The messages are safe. The consumer tries to
+	// subscribe again until it can; RabbitMQ starts a dead process when the node
+	// is restarted.
+	ErrSilent = errors.New("the queue has stopped serving the consumer")
+
 	// ErrCancelled is why a consumer is not ready after the broker has
 	// cancelled its subscription: the queue was deleted or has moved.
 	ErrCancelled = errors.New("the broker cancelled the subscription")

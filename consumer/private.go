@@ -14,18 +14,20 @@ import (
 // privateDial is how long a private connection may take to come up.
 const privateDial = 10 * time.Second
 
-// connect returns the session to consume on: that of all consumers or,
-// after a message that the client cannot read, a private one. The message ends
-// the connection a hundred times, until the broker's delivery limit moves it,
-// and with a shared one slow handlers of other queues would be interrupted as
-// often, until the limit moves their messages, too.
+// connect returns the session to consume on: that of all consumers, or a private
+// one after what would end the shared one again and again. A message that the
+// client cannot read does so a hundred times, until the broker's delivery limit
+// moves it, and slow handlers of other queues would be interrupted as often, until
+// the limit moves their messages, too. A quorum queue whose process is dead does
+// so whenever somebody subscribes to it.
 func (r *run) connect(ctx context.Context) (*connection.Session, error) {
 	if r.private != nil {
 		own, cancel := context.WithTimeout(ctx, privateDial)
 		defer cancel()
 		s, err := r.private.Session(own)
-		if err == nil || ctx.Err() != nil || errors.Is(err, connection.ErrClosed) {
-			return s, err
+		r.proven = r.proven || err == nil
+		if err == nil || ctx.Err() != nil || errors.Is(err, connection.ErrClosed) || r.silent && r.proven {
+			return s, err // or it waits before it dials again, as it should
 		}
 		// Perhaps the broker allows no further one. Better with the others than
 		// not at all.
@@ -35,12 +37,13 @@ func (r *run) connect(ctx context.Context) (*connection.Session, error) {
 	return r.conn.Session(ctx, connection.Consume)
 }
 
-// choose decides, after a loss, on which connection the consumer goes on.
-// Nobody can tell whose message it was: all who shared the connection take
-// private ones, and go back after a loss of another kind.
-func (r *run) choose(unreadable bool) {
+// choose decides, after a loss, on which connection the consumer goes on. After
+// one that can come again and again it is a private one, until a loss of another
+// kind. Nobody can tell whose message was unreadable: all who shared the
+// connection take private ones.
+func (r *run) choose(alone bool) {
 	switch {
-	case !unreadable:
+	case !alone:
 		r.share()
 		r.sharing = false
 	case r.private == nil && !r.sharing:
@@ -56,7 +59,7 @@ func (r *run) share() {
 	ctx, cancel := context.WithTimeout(context.Background(), asking.Goodbye)
 	defer cancel()
 	_ = r.private.Close(ctx)
-	r.private = nil
+	r.private, r.proven = nil, false
 }
 
 // toldBySession returns what the session says about its end, if err comes from

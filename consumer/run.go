@@ -46,8 +46,9 @@ type run struct {
 	quiet        func() bool                             // they need not be told
 	opening      atomic.Pointer[context.CancelCauseFunc] // interrupts openEpoch
 
-	moves sync.WaitGroup // goroutines that settle
-	open  atomic.Int64   // deliveries taken and not settled
+	moves     sync.WaitGroup // goroutines that settle
+	questions sync.WaitGroup // goroutines that ask a queue how it is
+	open      atomic.Int64   // deliveries taken and not settled
 	// wantOpen: wake the run when open drops to that. A suspect waits for it.
 	wantOpen atomic.Int64
 
@@ -59,7 +60,10 @@ type run struct {
 	survived   int // epochs that were lost
 	latest     *connection.Session
 	private    *connection.Private // nil: that of all consumers
+	proven     bool                // it has come up
 	sharing    bool                // a private one did not come up
+	silent     bool                // the queue, and the consumer is not subscribed since
+	unserved   time.Time           // since when the broker fails with subscriptions
 
 	done chan struct{} // closed when Run returns, with err
 	err  error
@@ -143,7 +147,7 @@ func (r *run) loop() error {
 		r.nowResumed()
 		e, err := r.openEpoch()
 		if err == nil {
-			r.started = true
+			r.started, r.silent, r.unserved = true, false, time.Time{}
 			began := time.Now()
 			err = e.dispatch()
 			if r.stopping.Err() != nil {
@@ -189,8 +193,9 @@ type loss struct {
 // again tells why there is no subscription, and waits before the next try.
 func (r *run) again(l loss) {
 	l.err = r.toldBySession(l.err)
+	l.err = r.toldOfSilence(l.err)
 	unreadable := errors.Is(l.err, ErrUnreadable)
-	r.choose(unreadable)
+	r.choose(unreadable || r.silent)
 	var pause time.Duration
 	switch {
 	case l.refused:
@@ -379,6 +384,7 @@ func (r *run) finish(e *epoch) error {
 	if e != nil {
 		e.finish()
 	}
+	r.questions.Wait()
 	r.share()
 	r.closeSender()
 	r.quiet()

@@ -177,6 +177,26 @@ func (n *Node) Restart() {
 	n.check(n.RabbitMQ.Restart(context.Background()))
 }
 
+// CrashQueue ends the process of a quorum queue so often that its supervisor gives up.
+func (n *Node) CrashQueue(name string) {
+	n.tb.Helper()
+	if n.Test != nil {
+		n.Test.Queue(name).Crash()
+		return
+	}
+	n.check(n.RabbitMQ.CrashQueue(context.Background(), name))
+}
+
+// RecoverQueue starts the process of such a queue again.
+func (n *Node) RecoverQueue(name string) {
+	n.tb.Helper()
+	if n.Test != nil {
+		n.Test.Queue(name).Recover()
+		return
+	}
+	n.check(n.RabbitMQ.RecoverQueue(context.Background(), name))
+}
+
 // Sync waits until all that was declared is on disk, if there is one: a node
 // that is killed before forgets it.
 func (n *Node) Sync() {
