@@ -16,7 +16,7 @@ const (
 	// window is how many messages are on their way at once, at most, and
 	// windowBytes about how much they may take in memory, beyond one.
 	window      = 256
-	windowBytes = 16 << 20
+	windowBytes = 4 << 20
 	// grace is how long what is on its way may take after the call's context has
 	// ended: what the broker has confirmed can then still be acked, and is no
 	// duplicate.

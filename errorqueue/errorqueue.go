@@ -69,8 +69,11 @@ type Config struct {
 	// Monitor is told of what is done with entries. Nil: that of the connection.
 	Monitor monitoring.Monitor
 	// Chunk is how many entries are taken at a time, at most 65,535; 0 means
-	// 2,000. They are in memory together, so it is lowered by itself while bodies
-	// are large. A call begins with a few.
+	// 2,000. They are in memory together, so it is lowered by itself where
+	// entries are large. A call begins with 32. Where entries are suddenly much
+	// larger than those before, it keeps 8 MB of them, gives everything back, and
+	// begins again with fewer at a time: that is one look more. So a call takes
+	// less than 64 MB and a few of the largest entries.
 	Chunk int
 	// DeliveryLimit is that of the error queue, if it is a quorum queue that
 	// somebody else has declared, or that has it from a policy: how often an
@@ -79,9 +82,14 @@ type Config struct {
 	// declared, or a classic one; if neither, 20 is taken for granted, which is
 	// RabbitMQ 4's default. At half of it reading stops: see [ErrWorn].
 	//
-	// AMQP does not tell of policies. If one sets a limit that is lower than what
-	// is found so, say it here, or looking deletes entries at last. The warren
-	// command asks the management API.
+	// A policy's limit cannot be seen from here: AMQP does not tell of policies,
+	// and an entry tells how often it was looked at (Entry.Looks), but not how
+	// often it may be. RabbitMQ obeys the lower of the queue's own limit and the
+	// policy's. So below RabbitMQ 4.3, where each look counts, a policy with a
+	// delivery-limit below 1,000,000 on a queue that Warren has declared, or
+	// below 20 on another, must be said here, or looking too often deletes
+	// entries, without an error. The warren command asks the management API for
+	// it, and "warren doctor" finds such policies.
 	DeliveryLimit int
 	// By says who acts, for the monitor. Empty: the user and host of this
 	// process.

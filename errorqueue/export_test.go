@@ -8,7 +8,7 @@ import (
 
 // Take acks the entries for which drop says so, and returns how many.
 func (q *Queue) Take(ctx context.Context, drop func(Entry) bool) (n int, err error) {
-	p, err := q.begin(ctx)
+	p, err := q.begin(ctx, 0)
 	if err != nil {
 		return 0, err
 	}

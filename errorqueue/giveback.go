@@ -74,14 +74,14 @@ func (p *pass) gather(ctx context.Context) (kept, err error) {
 		}
 	}
 	for len(p.fetched) > 0 || p.returned {
-		d, err := p.take(ctx)
+		a, err := p.take(ctx)
 		if err != nil {
 			return kept, err
 		}
-		if d == nil {
+		if a == nil {
 			break
 		}
-		kept = errors.Join(kept, p.keep(ctx, d))
+		kept = errors.Join(kept, p.keep(ctx, &a.Delivery))
 	}
 	return kept, nil
 }

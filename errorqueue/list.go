@@ -53,26 +53,58 @@ func (q *Queue) Get(ctx context.Context, id string) (Entry, error) {
 // each calls do for every entry that f selects, until do returns false, and
 // gives everything back, whatever do does.
 func (q *Queue) each(ctx context.Context, f Filter, do func(Entry, error) bool) (err error) {
-	p, err := q.begin(ctx)
+	l := &look{q: q, given: newNoted(), first: true}
+	for again := true; again && err == nil; l.first = false {
+		again, err = l.once(ctx, f, do)
+	}
+	return err
+}
+
+// look goes through the queue and changes nothing.
+type look struct {
+	q     *Queue
+	first bool  // this is the first pass
+	total int   // ready at the beginning
+	seen  int   // by all passes
+	given noted // what they have given back
+	large int   // the largest entry, in bytes
+}
+
+// once makes one pass. It returns whether there should be another.
+func (l *look) once(ctx context.Context, f Filter, do func(Entry, error) bool) (again bool, err error) {
+	p, err := l.q.begin(ctx, l.large)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer func() {
 		if e := p.end(ctx); err == nil {
 			err = e
 		}
 	}()
-	for {
+	known := l.given.known()
+	for l.first || l.seen < l.total {
 		h, err := p.next(ctx)
-		if errors.Is(err, io.EOF) {
-			return nil
+		if l.first {
+			l.total = max(l.total, p.total)
 		}
-		if err != nil {
-			return err
+		switch {
+		case errors.Is(err, io.EOF):
+			return false, nil
+		case errors.Is(err, errOverfull):
+			l.large = p.large
+			return true, nil
+		case err != nil:
+			return false, err
 		}
+		if known(&h.Message) { // a pass before has shown it
+			continue
+		}
+		l.seen++
+		l.given.add(&h.Message)
 		selected, err := f.selects(h.Entry)
 		if (selected || err != nil) && !do(h.Entry, err) {
-			return nil
+			return false, nil
 		}
 	}
+	return false, nil
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/warren-mq/warren/connection"
 	"github.com/warren-mq/warren/errorqueue"
 	"github.com/warren-mq/warren/internal/brokers"
+	"github.com/warren-mq/warren/rabbittest"
 )
 
 // childQueue tells a child the name of the main queue, besides AMQP_URL.
@@ -156,6 +157,67 @@ func TestReplayInLittleMemory(t *testing.T) {
 	var done int
 	if sys := k.inChild(t, "replay", &done); sys > little {
 		t.Errorf("it took %d bytes", sys)
+	}
+	eventually(t, "all in the main queue", func() bool { return k.ready(k.main) == n })
+	if left := k.ready(k.name); done != n || left != 0 {
+		t.Errorf("%d were done, %d are left", done, left)
+	}
+}
+
+// Memory stays bounded although large entries come when many small ones have been seen, in whatever order. The broker
+// is in another process, but for the orders that need no disk.
+func TestLittleMemoryWhenEntriesGrow(t *testing.T) {
+	t.Parallel()
+	const n, size = 600, 1 << 20
+	atEnd := func(i int) bool { return i >= 530 }
+	t.Run("at the end, on RabbitMQ", func(t *testing.T) {
+		t.Parallel()
+		growing(t, brokers.RabbitMQ(t), n, size, atEnd)
+	})
+	for name, isLarge := range map[string]func(i int) bool{
+		"at the end":       atEnd,
+		"at the beginning": func(i int) bool { return i < 70 },
+		"in between":       func(i int) bool { return i >= 100 && i%100 >= 86 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := rabbittest.New(t)
+			if _, err := b.Listen("127.0.0.1:0"); err != nil {
+				t.Fatal(err)
+			}
+			growing(t, brokers.At(b.URL()), n, size, isLarge)
+		})
+	}
+}
+
+// growing reads and replays a queue of n entries, of which some are large.
+func growing(t *testing.T, b brokers.Broker, n, size int, isLarge func(i int) bool) {
+	k := newKit(t, b)
+	k.declare(nil)
+	k.declareMain()
+	large := bytes.Repeat([]byte("x"), size)
+	for first := 0; first < n; first += 50 {
+		var all []amqp.Publishing
+		for i := first; i < first+50; i++ {
+			body := []byte("x")
+			if isLarge(i) {
+				body = large
+			}
+			all = append(all, failed(k, i+1, body))
+		}
+		k.publish(all...)
+	}
+	most := little + 4*size
+	var listed, groups, grouped, done int
+	if sys := k.inChild(t, "read", &listed, &groups, &grouped); sys > most {
+		t.Errorf("reading took %d bytes", sys)
+	}
+	if ready := k.ready(k.name); listed != n || grouped != n || ready != n {
+		t.Errorf("listed %d, and grouped %d; %d are left", listed, grouped, ready)
+	}
+	// By now what was given back is ahead of the rest.
+	if sys := k.inChild(t, "replay", &done); sys > most {
+		t.Errorf("replaying took %d bytes", sys)
 	}
 	eventually(t, "all in the main queue", func() bool { return k.ready(k.main) == n })
 	if left := k.ready(k.name); done != n || left != 0 {

@@ -19,8 +19,11 @@ const (
 	// firstChunk is how many entries a pass takes first: whoever wants the first
 	// few should not disturb hundreds. It doubles from chunk to chunk.
 	firstChunk = 32
-	// chunkBytes is about how much a chunk may take in memory.
-	chunkBytes = 16 << 20
+	// chunkBytes is about how much a chunk may take in memory, by the largest
+	// entry so far, and roomBytes how much of one that turns out to be larger is
+	// kept, beyond one entry.
+	chunkBytes = 4 << 20
+	roomBytes  = 2 * chunkBytes
 	// quiet is after how long without a delivery the broker is asked whether
 	// there are more.
 	quiet = 50 * time.Millisecond
@@ -56,13 +59,28 @@ type pass struct {
 	from      string   // the chunk of the last that was held
 	acked     bool     // some were acked
 	sub       *subscription
-	fetched   []amqp.Delivery // received, and not taken yet
-	exhausted bool            // nothing was ready when it was asked last
-	returned  bool            // the last entry that was taken was given back before: see wasReturned
-	chunk     int             // how large the next may be
-	asked     int             // how large the last one is
-	large     int             // the largest entry so far, in bytes
+	fetched   []arrival // received, and not taken yet
+	fill      int       // how much of the chunk is kept, in bytes
+	overfull  bool      // the rest of the chunk is not
+	exhausted bool      // nothing was ready when it was asked last
+	returned  bool      // the last entry that was taken was given back before: see wasReturned
+	chunk     int       // how large the next may be
+	asked     int       // how large the last one is
+	large     int       // the largest entry so far, in bytes
 }
+
+// arrival is a delivery that a pass has received.
+type arrival struct {
+	amqp.Delivery
+	returned bool // see wasReturned
+	// emptied says that there was no room for it: only its tags are left, with
+	// which it can be given back.
+	emptied bool
+}
+
+// errOverfull says that the next entry was emptied. Another pass, which knows
+// how large entries are, can take it.
+var errOverfull = errors.New("there was no room for the next entry")
 
 // subscription is one chunk.
 type subscription struct {
@@ -78,8 +96,9 @@ type held struct {
 	tag uint64
 }
 
-// begin starts a pass. Whatever it returned must be ended.
-func (q *Queue) begin(ctx context.Context) (*pass, error) {
+// begin starts a pass. Whatever it returned must be ended. large is the largest
+// entry that an earlier pass has seen, in bytes, or 0.
+func (q *Queue) begin(ctx context.Context, large int) (*pass, error) {
 	// Its own, since an entry that the client cannot read ends the connection.
 	private := q.conn.Private("errors/" + q.name)
 	s, err := private.Session(ctx)
@@ -92,7 +111,10 @@ func (q *Queue) begin(ctx context.Context) (*pass, error) {
 		_ = hangUp(private)
 		return nil, err
 	}
-	p := &pass{queue: q, private: private, channel: ch, began: time.Now(), total: found.ready, chunk: min(firstChunk, q.config.Chunk)}
+	p := &pass{
+		queue: q, private: private, channel: ch, began: time.Now(),
+		total: found.ready, chunk: min(firstChunk, q.config.Chunk), large: large,
+	}
 	if !found.known {
 		p.total, p.uncounted = 1, true // a delivery, or the lack of one, will tell
 	}
@@ -100,18 +122,22 @@ func (q *Queue) begin(ctx context.Context) (*pass, error) {
 }
 
 // next returns the next entry, or io.EOF after the last. Other errors are
-// ctx's, or wrap ErrLost or ErrWorn; nothing follows them.
+// errOverfull, ctx's, or wrap ErrLost or ErrWorn; nothing follows them.
 func (p *pass) next(ctx context.Context) (*held, error) {
 	if p.seen < p.total && time.Since(p.began) > longest {
 		return nil, fmt.Errorf("%w: entries cannot be held for longer than %v", ErrLost, longest)
 	}
-	d, err := p.take(ctx)
-	if err != nil {
+	a, err := p.take(ctx)
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	if d == nil {
+	case a == nil:
 		return nil, io.EOF
+	case a.emptied:
+		p.hold(&a.Delivery)
+		return nil, errOverfull
 	}
+	d := &a.Delivery
 	h := &held{Entry: newEntry(d, p.queue.main, p.Session.Version(), p.seen), tag: d.DeliveryTag}
 	switch w, err := p.wearOf(ctx, &h.Entry); {
 	case err != nil:
@@ -126,7 +152,7 @@ func (p *pass) next(ctx context.Context) (*held, error) {
 
 // take returns the next delivery, and nil after the last. It is the caller's to
 // hold.
-func (p *pass) take(ctx context.Context) (*amqp.Delivery, error) {
+func (p *pass) take(ctx context.Context) (*arrival, error) {
 	if ctx.Err() != nil && p.seen < p.total {
 		return nil, context.Cause(ctx)
 	}
@@ -138,34 +164,32 @@ func (p *pass) take(ctx context.Context) (*amqp.Delivery, error) {
 	if len(p.fetched) == 0 {
 		return nil, nil
 	}
-	d := &p.fetched[0]
+	a := p.fetched[0]
+	p.fetched[0] = arrival{} // or its body would be kept as long as the chunk
 	p.fetched = p.fetched[1:]
 	p.seen++
-	p.returned = wasReturned(d)
-	return d, nil
+	p.returned = a.returned
+	return &a, nil
 }
 
 // fetch receives the next chunk, and ends its consumer before anything of it is
 // acked. An ack would make room for more, and what the broker gives to a consumer
 // that is about to be cancelled goes back by itself, ahead of all that is held.
 func (p *pass) fetch(ctx context.Context) error {
+	p.fetched, p.fill, p.overfull = nil, 0, false
 	if err := p.subscribe(ctx); err != nil {
 		return err
 	}
-	for p.sub.left > 0 {
-		d, err := p.receive(ctx)
-		if err != nil {
+	for p.sub.left > 0 && !p.exhausted && !p.overfull {
+		if err := p.receive(ctx); err != nil {
 			return err
 		}
-		if d == nil {
-			break
-		}
-		p.sub.left--
-		p.fetched = append(p.fetched, *d)
-		p.large = max(p.large, size(d))
 	}
 	if err := p.finish(ctx); err != nil {
 		return err
+	}
+	if p.exhausted {
+		p.total = p.seen + len(p.fetched)
 	}
 	if !p.uncounted || len(p.fetched) == 0 {
 		return nil
@@ -186,11 +210,53 @@ func (p *pass) finish(ctx context.Context) error {
 	if err := p.cancel(ctx); err != nil {
 		return err
 	}
+	// What the broker has sent before it answers a cancel comes before that answer.
 	for d := range p.sub.deliveries {
-		p.fetched = append(p.fetched, d)
+		p.arrive(&d)
 	}
 	p.sub = nil
+	if p.IsClosed() { // perhaps that was not all
+		return p.lost(ctx, amqp.ErrClosed)
+	}
 	return nil
+}
+
+// arrive takes a delivery in. How large entries are is known when they come, and
+// the broker has sent the whole chunk then. So where they are suddenly much
+// larger than those before, what there is no room for is emptied. A torn one is
+// not, since it cannot be given back as it is.
+func (p *pass) arrive(d *amqp.Delivery) {
+	a := arrival{Delivery: *d, returned: wasReturned(d)}
+	bytes := size(d)
+	p.sub.left--
+	p.large = max(p.large, bytes)
+	p.overfull = p.overfull || p.fill > 0 && p.fill+bytes > roomBytes
+	if p.overfull && p.likelyWear(looks(d, p.Session.Version())) != torn {
+		a.Delivery = amqp.Delivery{DeliveryTag: d.DeliveryTag, ConsumerTag: d.ConsumerTag}
+		a.emptied = true
+	} else {
+		p.fill += bytes
+	}
+	p.fetched = append(p.fetched, a)
+}
+
+// meanwhile asks the broker something while deliveries come. Its answer comes
+// after all that it has sent before, and what nobody receives is in memory, too.
+func (p *pass) meanwhile(question func() error) error {
+	answer := make(chan error, 1)
+	go func() { answer <- question() }()
+	for deliveries := p.sub.deliveries; ; {
+		select {
+		case d, ok := <-deliveries:
+			if !ok {
+				deliveries = nil
+				continue
+			}
+			p.arrive(&d)
+		case err := <-answer:
+			return err
+		}
+	}
 }
 
 var consumerTags atomic.Int64
@@ -219,58 +285,50 @@ func (p *pass) subscribe(ctx context.Context) error {
 	return nil
 }
 
-// receive returns the next delivery of the chunk, and nil after the last. Entries
-// that were ready at the beginning may have gone to somebody else, so it asks
-// now and then whether there are any.
-func (p *pass) receive(ctx context.Context) (*amqp.Delivery, error) {
-	if p.sub.cancelled {
-		// What the broker has sent before it answers a cancel comes before that answer.
-		return p.delivered(ctx, <-p.sub.deliveries)
-	}
+// receive takes in the next delivery of the chunk, or more, or finds out that
+// there is none. Entries that were ready at the beginning may have gone to
+// somebody else, so it asks now and then whether there are any.
+func (p *pass) receive(ctx context.Context) error {
 	timer := time.NewTimer(quiet)
 	defer timer.Stop()
 	for began := time.Now(); ; timer.Reset(quiet) {
 		select {
-		case d := <-p.sub.deliveries:
-			return p.delivered(ctx, d)
+		case d, ok := <-p.sub.deliveries:
+			switch {
+			case ok:
+				p.arrive(&d)
+				return nil
+			case p.IsClosed():
+				return p.lost(ctx, amqp.ErrClosed)
+			default:
+				return fmt.Errorf("%w: the broker cancelled the subscription: the queue is gone, or has moved", ErrLost)
+			}
 		case <-ctx.Done():
-			return nil, context.Cause(ctx)
+			return context.Cause(ctx)
 		case <-timer.C:
 		}
-		found, err := p.inspect(ctx)
+		var found stock
+		left := p.sub.left
+		err := p.meanwhile(func() (err error) {
+			found, err = p.inspect(ctx)
+			return err
+		})
 		switch {
 		case err != nil:
-			return nil, err
+			return err
+		case p.sub.left < left:
+			return nil
 		case found.known && found.ready == 0:
 			// Some may be under way, so it is the cancel that tells.
-			if err := p.cancel(ctx); err != nil {
-				return nil, err
-			}
 			p.exhausted = true
-			return p.delivered(ctx, <-p.sub.deliveries)
+			return nil
 		case time.Since(began) > patience && !found.known:
-			return nil, fmt.Errorf("%w: %w", ErrLost, errBusy)
+			return fmt.Errorf("%w: %w", ErrLost, errBusy)
 		case time.Since(began) > patience:
-			return nil, fmt.Errorf("%w: %d entries are ready, but the broker delivers none: "+
+			return fmt.Errorf("%w: %d entries are ready, but the broker delivers none: "+
 				"another consumer may be the only one that it serves", ErrLost, found.ready)
 		}
 	}
-}
-
-// delivered looks at what came from the subscription; d is zero if that has
-// ended.
-func (p *pass) delivered(ctx context.Context, d amqp.Delivery) (*amqp.Delivery, error) {
-	switch {
-	case d.Acknowledger != nil:
-		return &d, nil
-	case p.IsClosed():
-		return nil, p.lost(ctx, amqp.ErrClosed)
-	case !p.sub.cancelled:
-		return nil, fmt.Errorf("%w: the broker cancelled the subscription: the queue is gone, or has moved", ErrLost)
-	case p.exhausted:
-		p.total = p.seen + len(p.fetched)
-	}
-	return nil, nil
 }
 
 // cancel ends the chunk. What it has brought can still be received.
@@ -278,7 +336,10 @@ func (p *pass) cancel(ctx context.Context) error {
 	if p.sub.cancelled {
 		return nil
 	}
-	if err := p.Ask(ctx, func(ch *amqp.Channel) error { return ch.Cancel(p.sub.tag, false) }); err != nil {
+	err := p.meanwhile(func() error {
+		return p.Ask(ctx, func(ch *amqp.Channel) error { return ch.Cancel(p.sub.tag, false) })
+	})
+	if err != nil {
 		return p.lost(ctx, err)
 	}
 	p.sub.cancelled = true

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/maphash"
 	"io"
 	"time"
 
@@ -42,8 +41,8 @@ type sweep struct {
 	pass    *pass
 	first   bool // it is the first one
 	courier *courier
-	seed    maphash.Seed
-	given   []uint64 // the keys of what goes back to the queue
+	given   noted // what goes back to the queue
+	large   int   // the largest entry of the passes before, in bytes
 }
 
 // run carries the sweep out. The error says why it ended early.
@@ -51,7 +50,7 @@ func (s *sweep) run(ctx context.Context) error {
 	if err := s.o.check(); err != nil {
 		return err
 	}
-	s.seed = maphash.MakeSeed()
+	s.given = newNoted()
 	if s.message != nil && !s.o.DryRun {
 		s.courier = newCourier(s.q.conn, s.settle)
 		defer s.courier.close()
@@ -66,7 +65,7 @@ func (s *sweep) run(ctx context.Context) error {
 
 // once makes one pass. It returns whether there should be another.
 func (s *sweep) once(ctx context.Context) (again bool, err error) {
-	p, err := s.q.begin(ctx)
+	p, err := s.q.begin(ctx, s.large)
 	if err != nil {
 		return false, err
 	}
@@ -110,7 +109,7 @@ func (s *sweep) once(ctx context.Context) (again bool, err error) {
 
 // work takes the entries of a pass.
 func (s *sweep) work(ctx context.Context) (again bool, err error) {
-	known := s.known()
+	known := s.given.known()
 	for s.Seen < s.Total && !s.full() {
 		if time.Since(s.pass.began) > shift {
 			return true, nil
@@ -120,14 +119,16 @@ func (s *sweep) work(ctx context.Context) (again bool, err error) {
 		}
 		h, err := s.pass.next(ctx)
 		s.measure()
-		if errors.Is(err, io.EOF) {
+		switch {
+		case errors.Is(err, io.EOF):
 			return false, nil
-		}
-		if err != nil {
+		case errors.Is(err, errOverfull):
+			s.large = s.pass.large
+			return true, nil
+		case err != nil:
 			return false, err
 		}
-		if k := messageKey(s.seed, &h.Message); known[k] > 0 {
-			known[k]-- // it was given back by the pass before
+		if known(&h.Message) { // it was given back by a pass before
 			continue
 		}
 		s.Seen++
@@ -145,21 +146,6 @@ func (s *sweep) measure() {
 	if s.first {
 		s.Total = max(s.Total, s.pass.total)
 	}
-}
-
-// known counts what the passes before have given back.
-func (s *sweep) known() map[uint64]int {
-	m := make(map[uint64]int, len(s.given))
-	for _, k := range s.given {
-		m[k]++
-	}
-	return m
-}
-
-// messageKey tells messages apart. Those that have the same id and body need
-// not be.
-func messageKey(seed maphash.Seed, m *Message) uint64 {
-	return maphash.Comparable(seed, [2]uint64{maphash.String(seed, m.ID), maphash.Bytes(seed, m.Body)})
 }
 
 // entry does what is to be done with an entry, or begins with it. The error ends
@@ -252,4 +238,4 @@ func (s *sweep) settle(p parcel) {
 }
 
 // leave notes an entry that the end of the pass gives back.
-func (s *sweep) leave(h *held) { s.given = append(s.given, messageKey(s.seed, &h.Message)) }
+func (s *sweep) leave(h *held) { s.given.add(&h.Message) }

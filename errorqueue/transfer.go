@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/maphash"
 	"io"
 	"time"
 
@@ -76,8 +75,7 @@ func (q *Queue) Import(ctx context.Context, r io.Reader, o ImportOptions) (Resul
 // importer is a call of Import.
 type importer struct {
 	*action
-	present map[uint64]int // by key; nil if nothing is to be skipped
-	seed    maphash.Seed
+	present func(*Message) bool // in the queue; nil if nothing is to be skipped
 }
 
 func (im *importer) run(ctx context.Context, r io.Reader, o ImportOptions) error {
@@ -104,12 +102,13 @@ func (im *importer) run(ctx context.Context, r io.Reader, o ImportOptions) error
 
 // look notes what is in the queue.
 func (im *importer) look(ctx context.Context) error {
-	im.seed = maphash.MakeSeed()
-	im.present = map[uint64]int{}
-	return im.q.each(ctx, Filter{}, func(e Entry, _ error) bool {
-		im.present[messageKey(im.seed, &e.Message)]++
+	there := newNoted()
+	err := im.q.each(ctx, Filter{}, func(e Entry, _ error) bool {
+		there.add(&e.Message)
 		return true
 	})
+	im.present = there.known()
+	return err
 }
 
 // lines reads the file, and begins with each message.
@@ -147,11 +146,8 @@ func (im *importer) lines(ctx context.Context, r io.Reader, c *courier) error {
 
 func (im *importer) message(ctx context.Context, m *Message, c *courier) error {
 	im.Seen++
-	if im.present != nil {
-		if key := messageKey(im.seed, m); im.present[key] > 0 {
-			im.present[key]--
-			return nil
-		}
+	if im.present != nil && im.present(m) {
+		return nil
 	}
 	im.Matched++
 	if c == nil {

@@ -1,6 +1,7 @@
 package errorqueue
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -73,13 +74,24 @@ func (p *pass) wearOf(ctx context.Context, e *Entry) (wear, error) {
 			return fresh, err
 		}
 	}
+	return wearAt(e.Looks, p.limit), nil
+}
+
+// likelyWear is wearOf for when the broker cannot be asked. At worst it is too
+// much.
+func (p *pass) likelyWear(looks int) wear {
+	return wearAt(looks, cmp.Or(p.limit, p.queue.config.DeliveryLimit, usualLimit))
+}
+
+// wearAt returns how worn an entry is by so many looks. A limit below 0 is none.
+func wearAt(looks, limit int) wear {
 	switch {
-	case p.limit == unlimited, e.Looks < max(1, p.limit/2):
-		return fresh, nil
-	case e.Looks < p.limit*3/4:
-		return worn, nil
+	case limit < 0, looks < max(1, limit/2):
+		return fresh
+	case looks < limit*3/4:
+		return worn
 	default:
-		return torn, nil
+		return torn
 	}
 }
 
