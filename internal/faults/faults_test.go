@@ -4,6 +4,7 @@ package faults_test
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -62,6 +63,15 @@ var brokerFaults = []fault{
 	{
 		name: "main queue down until it is started again", hold: 4 * time.Second, alone: true, timers: true,
 		inject: func(b *bench) { b.ra("stop_server", b.queue) }, undo: func(b *bench) { b.ra("restart_server", b.queue) },
+	},
+	{
+		name: "main queue's process dead until the node is restarted", alone: true,
+		config: func(c *consumer.Config) { c.Silence = time.Second },
+		inject: func(b *bench) {
+			must(b.t, b.node.CrashQueue(context.Background(), b.queue))
+			b.eventually("the consumer says so", 30*time.Second, func() bool { return errors.Is(b.consumer.Health(), consumer.ErrSilent) })
+		},
+		undo: boot,
 	},
 	{
 		name: "memory alarm", hold: 4 * time.Second,
