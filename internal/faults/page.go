@@ -157,6 +157,11 @@ the consumer ready, and no goroutine, connection or channel left. Anything else 
 - **longest pause**: between two handled messages, the fault's own duration included.
 - **back after**: the longest time from the end of the fault to the next handled message.
 
+Some lines hold more than that. Processes that are told to end by SIGTERM must do so within their time, say by their exit code if a
+handler was left behind, and hand back what they have not begun: handled once, with at most one delivery counted for each process that
+was shut down, and none from 4.3 on. A message that kills its process must be in the error queue as ` + "`crashed`" + `, and no other
+may. A header that fits into a frame must be there after each retry and in the error queue, and one that does not must be named there.
+
 A zero means: not seen in so many runs. The lines in italics are the control: the same checker on a consumer as it is commonly
 written by hand, which publishes its retries without waiting for the confirm, to a classic queue. If it loses nothing the bench
 fails, since it would have proved nothing. A run that is repeated takes the place of the older one of its version.
