@@ -20,9 +20,9 @@ func TestAllocationsAboveTheClient(t *testing.T) {
 		*desk
 		want float64
 	}{
-		{"ack, without decoding", newDesk(t, says[[]byte](Ack()), often), 9},
-		{"ack, JSON", newDesk(t, says[order](Ack()), often), 7 + decode},
-		{"retry", newDesk(t, says[[]byte](Retry(errBankDown)), often), 36},
+		{"ack, without decoding", newDesk(t, says[[]byte](Ack()), often), 8},
+		{"ack, JSON", newDesk(t, says[order](Ack()), often), 6 + decode},
+		{"retry", newDesk(t, says[[]byte](Retry(errBankDown)), often), 35},
 	} {
 		if n := testing.AllocsPerRun(1000, func() { c.work(t, in) }); n != c.want {
 			t.Errorf("%s: %v allocations, not %v", c.name, n, c.want)
