@@ -131,8 +131,9 @@ func (d *desk) retried(in amqp.Delivery, n int) amqp.Delivery {
 	return in
 }
 
-func (d *desk) verdictOf(del *delivery, now time.Time) verdict {
-	return settle(result{outcome: Retry(errBankDown), failure: monitoring.FailureReturned}, del.state, d.config.Retry, d.config.MaxAge, now)
+func (d *desk) verdictOf(del *delivery, now time.Time) *verdict {
+	v := settle(result{outcome: Retry(errBankDown), failure: monitoring.FailureReturned}, del.state, d.config.Retry, d.config.MaxAge, now)
+	return &v
 }
 
 func (d *desk) retryMessageOf(del *delivery, now time.Time) confirm.Message {

@@ -52,7 +52,7 @@ func (d *delivery) carry() amqp.Publishing {
 }
 
 // retryMessage is d on its way to a retry queue.
-func (r *run) retryMessage(d *delivery, v verdict, q topology.Retry, notBefore, notAfter, now time.Time, frameMax int) confirm.Message {
+func (r *run) retryMessage(d *delivery, v *verdict, q topology.Retry, notBefore, notAfter, now time.Time, frameMax int) confirm.Message {
 	p := d.carry()
 	h := p.Headers
 	h[header.Queue] = r.queue
@@ -81,7 +81,7 @@ func (r *run) retryMessage(d *delivery, v verdict, q topology.Retry, notBefore, 
 	} else {
 		d.history(h)
 	}
-	d.epoch.way.markRetry(d, &v, h)
+	d.epoch.way.markRetry(d, v, h)
 	return fit(address{key: q.Name}, p, frameMax, header.Failures, header.FirstFailure, header.Trace, header.Replays, header.Replay)
 }
 
@@ -120,7 +120,7 @@ func (d *delivery) firstFailure(h amqp.Table, now time.Time) {
 }
 
 // errorMessage is d on its way to the error queue, with what a person needs.
-func (r *run) errorMessage(d *delivery, v verdict, f header.Failure, to address, frameMax int) confirm.Message {
+func (r *run) errorMessage(d *delivery, v *verdict, f header.Failure, to address, frameMax int) confirm.Message {
 	p := d.carry()
 	h := p.Headers
 	h[header.Reason] = string(v.reason)
@@ -143,7 +143,7 @@ func (r *run) errorMessage(d *delivery, v verdict, f header.Failure, to address,
 	if since := d.state.DeferredSince; !since.IsZero() {
 		h[header.DeferredSince] = since.UnixMilli()
 	}
-	d.epoch.way.markError(d, &v, &f, h)
+	d.epoch.way.markError(d, v, &f, h)
 	return fit(to, p, frameMax,
 		header.Stack, header.Failures, header.Error, header.Process, header.Host, header.ErrorType, header.Trace,
 		header.DeferredSince, header.FirstFailure, header.LastFailure, header.Fingerprint,
@@ -151,7 +151,7 @@ func (r *run) errorMessage(d *delivery, v verdict, f header.Failure, to address,
 }
 
 // failure describes the failed attempt.
-func (r *run) failure(d *delivery, v verdict, now time.Time) header.Failure {
+func (r *run) failure(d *delivery, v *verdict, now time.Time) header.Failure {
 	kind := v.failure.String()
 	if kind == "" {
 		kind = string(v.reason)

@@ -25,7 +25,7 @@ type move struct {
 }
 
 // startMove settles d in a goroutine of its own.
-func (r *run) startMove(d *delivery, v verdict) {
+func (r *run) startMove(d *delivery, v *verdict) {
 	if d.epoch.over.Err() != nil {
 		// A publish now would be a certain duplicate.
 		r.lose(d, outcomeName(v))
@@ -56,7 +56,7 @@ func (r *run) startMove(d *delivery, v verdict) {
 }
 
 // heldEvent tells that a message waits for its next delivery.
-func (r *run) heldEvent(d *delivery, v verdict, to string, now time.Time) monitoring.Event {
+func (r *run) heldEvent(d *delivery, v *verdict, to string, now time.Time) monitoring.Event {
 	if v.deferred {
 		return monitoring.Deferred{Delivery: d.about, Err: v.err, Wait: v.wait, To: to}
 	}
@@ -87,7 +87,7 @@ func (d *delivery) identify() {
 	}
 }
 
-func outcomeName(v verdict) string {
+func outcomeName(v *verdict) string {
 	switch {
 	case v.failure == monitoring.FailurePanic, v.failure == monitoring.FailureTimeout:
 		return v.failure.String()
