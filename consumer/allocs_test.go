@@ -26,7 +26,7 @@ func TestAllocationsAboveTheClient(t *testing.T) {
 	}{
 		{"ack, bytes", newDesk(t, says[[]byte](Ack()), often), every + asBytes},
 		{"ack, JSON", newDesk(t, says[order](Ack()), often), every + asJSON},
-		{"retry", newDesk(t, says[[]byte](Retry(errBankDown)), often), 31},
+		{"retry", newDesk(t, says[[]byte](Retry(errBankDown)), often), 26},
 	} {
 		if n := testing.AllocsPerRun(1000, func() { c.work(t, in) }); n != c.want {
 			t.Errorf("%s: %v allocations, not %v", c.name, n, c.want)

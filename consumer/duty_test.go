@@ -139,7 +139,7 @@ func (d *desk) verdictOf(del *delivery, now time.Time) *verdict {
 func (d *desk) retryMessageOf(del *delivery, now time.Time) confirm.Message {
 	v := d.verdictOf(del, now)
 	q, notBefore, notAfter := v.target(&d.plan, now)
-	return d.retryMessage(del, v, q, notBefore, notAfter, now, d.frameMax)
+	return d.retryMessage(del, v, q, notBefore, notAfter, now)
 }
 
 var often = Config{Retry: retry.Exponential(5, time.Second, time.Hour)}
@@ -220,7 +220,7 @@ func BenchmarkDutyWriteHeaders(b *testing.B) {
 		to := d.way.errorAddress(del)
 		b.ReportAllocs()
 		for b.Loop() {
-			d.errorMessage(del, v, d.failure(del, v, now), to, d.frameMax)
+			d.errorMessage(del, v, d.failure(del, v, now), to)
 		}
 	})
 }
