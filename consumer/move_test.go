@@ -26,7 +26,7 @@ func TestOutcomesThatAreLostHaveNames(t *testing.T) {
 		{verdict{fate: errored, reason: monitoring.ReasonUndecodable}, "error"},
 		{verdict{fate: errored, reason: monitoring.ReasonExpired, deferred: true}, "error"},
 	} {
-		if got := outcomeName(test.v); got != test.want {
+		if got := outcomeName(&test.v); got != test.want {
 			t.Errorf("%+v is called %q, want %q", test.v, got, test.want)
 		}
 	}
