@@ -179,6 +179,8 @@ func (h *hand) declareAndStart(conn *amqp.Connection) error {
 func (f figures) rest(before held, n int) {
 	h := holds()
 	f["goroutines"] = float64(h.goroutines - before.goroutines)
+	f["heap"] = float64(h.heap-before.heap) / float64(n) / 1024
+	f["stacks"] = float64(h.stacks-before.stacks) / float64(n) / 1024
 	f["memory"] = float64(h.heap-before.heap+h.stacks-before.stacks) / float64(n) / 1024
 	f["resident"] = float64(h.resident-before.resident) / float64(n) / 1024
 }

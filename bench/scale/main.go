@@ -20,6 +20,7 @@ import (
 	"os"
 	"os/signal"
 	"regexp"
+	"strings"
 	"syscall"
 
 	"github.com/warren-mq/warren/bench/internal/page"
@@ -130,9 +131,12 @@ func parent(ctx context.Context, o options, out, errs io.Writer) error {
 	if err != nil {
 		return err
 	}
-	matched := false
+	matched, everything := false, true
+	var kept strings.Builder
+	kept.WriteString("| scenario | bound | measured |\n|---|---|---|\n")
 	for _, s := range scenarios() {
 		if !o.run.MatchString(s.name) {
+			everything = false
 			continue
 		}
 		matched = true
@@ -149,9 +153,16 @@ func parent(ctx context.Context, o options, out, errs io.Writer) error {
 				return err
 			}
 		}
+		s.judge(&kept, s.name+" | ", results)
 	}
 	if !matched {
 		return fmt.Errorf("no scenario matches %q", o.run)
 	}
-	return nil
+	if _, err := fmt.Fprintf(out, "## Bounds\n\n%s", kept.String()); err != nil {
+		return err
+	}
+	if o.page == "" || !everything {
+		return nil // those of some scenarios would look like all that there are
+	}
+	return page.Replace(o.page, "scale-bounds", kept.String())
 }

@@ -33,7 +33,7 @@ func ordered() *scenario {
 			"By hand is the same, and a program that reads one queue and gives each key to one of %d goroutines.", orderedKeys, orderedWork, lanes, lanes),
 		works: func(e extent) (works []work) {
 			for _, by := range []string{warren, byHand, byHandLanes} {
-				works = append(works, work{By: by, Messages: e.of(100_000, 20_000, 600)})
+				works = append(works, work{By: by, Messages: e.of(60_000, 20_000, 600)})
 			}
 			return works
 		},

@@ -25,7 +25,7 @@ func publishers() *scenario {
 			for _, n := range []int{1, 8, 64} {
 				messages := e.of(60_000, 10_000, 100)
 				if n == 1 {
-					messages /= 5 // it waits for the broker most of the time
+					messages /= 6 // it waits for the broker most of the time
 				}
 				for _, by := range []string{warren, byHand} {
 					works = append(works, work{By: by, Size: n, Messages: messages})

@@ -134,12 +134,17 @@ func (s *scenario) report(r rows, machine string) string {
 	}
 	if len(s.bounds) > 0 {
 		b.WriteString("\n| bound | measured |\n|---|---|\n")
-		for _, one := range s.bounds {
-			fmt.Fprintf(&b, "| %s | %v |\n", one.text, one.judge(r))
-		}
+		s.judge(&b, "", r)
 	}
 	fmt.Fprintf(&b, "\n%s\n", machine)
 	return b.String()
+}
+
+// judge writes a line for each bound, with what the line shall begin with.
+func (s *scenario) judge(b *strings.Builder, begin string, r rows) {
+	for _, one := range s.bounds {
+		fmt.Fprintf(b, "| %s%s | %v |\n", begin, one.text, one.judge(r))
+	}
 }
 
 func (s *scenario) table(b *strings.Builder, r rows) {
