@@ -37,7 +37,7 @@ func (r *report) sections() []section {
 		{"ratios-measures", r.measures()},
 	} {
 		if len(s.rows) > 0 {
-			all = append(all, section{s.name, s.String() + s.verdicts()})
+			all = append(all, section{s.name, s.String()})
 		}
 	}
 	return all
@@ -140,21 +140,15 @@ func (r *report) compare(w workload, c *comparison) []string {
 	return append(row, text, verdict(more <= bound+rounding, more > bound+rounding))
 }
 
-// What an interval means for a bound.
-const (
-	met    = "met"
-	missed = "**not met**"
-	open   = "interval covers it"
-)
-
-func verdict(isMet, isMissed bool) string {
+// verdict says what an interval means for a bound.
+func verdict(met, missed bool) string {
 	switch {
-	case isMet:
-		return met
-	case isMissed:
-		return missed
+	case met:
+		return "met"
+	case missed:
+		return "**not met**"
 	default:
-		return open
+		return "interval covers it"
 	}
 }
 

@@ -49,6 +49,7 @@ func (l *link) dial(ctx context.Context, address string) (*Session, error) {
 	_ = sock.Close()
 	if s != nil {
 		s.abort()
+		_ = s.out.Close() // waits for its goroutine
 	}
 	switch is, guessed := refusal(err); {
 	case ctx.Err() != nil:
@@ -85,7 +86,8 @@ func (l *link) greet(ctx context.Context, sock *socket, address, user, pass stri
 	if cfg.external {
 		sasl = &amqp.ExternalAuth{}
 	}
-	conn, err := amqp.Open(transport, amqp.Config{
+	out := newGatherer(transport)
+	conn, err := amqp.Open(out, amqp.Config{
 		SASL:       []amqp.Authentication{sasl},
 		Vhost:      cfg.vhost,
 		ChannelMax: cfg.channelMax,
@@ -94,7 +96,7 @@ func (l *link) greet(ctx context.Context, sock *socket, address, user, pass stri
 		Locale:     "en_US",
 		Properties: properties(l.name),
 	})
-	s := newSession(l, conn, sock, address)
+	s := newSession(l, conn, out, sock, address)
 	if err != nil {
 		return s, err
 	}

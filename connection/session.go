@@ -17,7 +17,8 @@ import (
 type Session struct {
 	link    *link
 	conn    *amqp.Connection
-	sock    *socket
+	out     *gatherer // what the client writes to
+	sock    *socket   // below it
 	address string
 	version string
 	born    time.Time
@@ -42,11 +43,11 @@ type blockade struct {
 	over   chan struct{} // closed at its end
 }
 
-func newSession(l *link, conn *amqp.Connection, sock *socket, address string) *Session {
+func newSession(l *link, conn *amqp.Connection, out *gatherer, sock *socket, address string) *Session {
 	version, _ := conn.Properties["version"].(string)
 	sock.silent.Store(int64(conn.Config.Heartbeat * 3 / 2)) // as the client does it
 	return &Session{
-		link: l, conn: conn, sock: sock, address: address, version: version, born: time.Now(),
+		link: l, conn: conn, out: out, sock: sock, address: address, version: version, born: time.Now(),
 		// As early as possible: what ends before is an end without a reason.
 		closed: conn.NotifyClose(make(chan *amqp.Error, 1)),
 		blocks: conn.NotifyBlocked(make(chan amqp.Blocking, 8)),
@@ -68,9 +69,12 @@ func (s *Session) watch() {
 				continue
 			}
 			why = e
+			if s.sock.silence() == nil {
+				s.out.finish() // or the client's answer is lost
+			}
 			// The client is about to close it as well, but over TLS it says
 			// goodbye first, and that to a broker that may not be listening.
-			_ = s.sock.Close()
+			s.hangUp()
 		case b, ok := <-blocks:
 			if !ok {
 				blocks = nil
@@ -186,8 +190,15 @@ func (s *Session) Fail(err error) {
 // reader is held up by something else: for that, the client's own Close is
 // needed, which fails in the socket and then ends everything.
 func (s *Session) abort() {
-	_ = s.sock.Close()
+	s.hangUp()
 	_ = s.conn.CloseDeadline(time.Now())
+}
+
+// hangUp closes the socket at once. What the client writes from then on fails,
+// which it could not learn from a gatherer that still accepts.
+func (s *Session) hangUp() {
+	s.out.abandon()
+	_ = s.sock.Close()
 }
 
 // close says goodbye until ctx ends, then hangs up, and waits for the end.
@@ -197,10 +208,10 @@ func (s *Session) close(ctx context.Context) error {
 		s.cause = ErrClosed
 	}
 	s.mu.Unlock()
-	stop := context.AfterFunc(ctx, func() { _ = s.sock.Close() })
+	stop := context.AfterFunc(ctx, s.hangUp)
 	err := s.conn.Close()
 	stop()
-	_ = s.sock.Close()
+	s.hangUp()
 	<-s.done
 	switch {
 	case err == nil, errors.Is(err, amqp.ErrClosed): // or it had ended by itself

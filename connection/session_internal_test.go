@@ -30,7 +30,8 @@ func TestASessionThatDiedBeforeAnyoneListened(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := newSession(newLink(settings, Publish, "test"), conn, &socket{Conn: b}, "")
+	sock := &socket{Conn: b}
+	s := newSession(newLink(settings, Publish, "test"), conn, newGatherer(sock), sock, "")
 	s.watch()
 	if err := s.Err(); err == nil || errors.Is(err, ErrClosed) {
 		t.Errorf("the session says %v", err)

@@ -1,6 +1,7 @@
 package connection
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -39,6 +40,7 @@ func (s *socket) Read(b []byte) (int, error) {
 	}
 	if err != nil {
 		s.note(&s.readErr, err)
+		err = cmp.Or(s.failedWrite(), err) // which has closed it
 	}
 	return n, err
 }
@@ -55,7 +57,8 @@ func (s *socket) Write(b []byte) (int, error) {
 	if err != nil {
 		s.note(&s.writeErr, err)
 		// A frame may have left by half, so nothing can follow it. The client
-		// would notice at its next write, which may be far away.
+		// would notice at its next write, which may be far away: its reader, which
+		// this wakes, tells it why.
 		_ = s.Close()
 	}
 	return n, err
@@ -74,6 +77,12 @@ func (s *socket) note(first *error, err error) {
 	if *first == nil {
 		*first = err
 	}
+}
+
+func (s *socket) failedWrite() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.writeErr
 }
 
 // silence returns an error if a deadline passed: the broker sent nothing, not
