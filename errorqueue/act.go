@@ -55,6 +55,10 @@ type Progress struct {
 	Done, Failed int
 	// Took is the time since the beginning.
 	Took time.Duration
+	// Blocked says why it does not go on: it wraps connection.ErrBlocked while
+	// the broker takes no messages, being short of memory or disk. What is on its
+	// way waits; nothing is lost. Nil otherwise.
+	Blocked error
 }
 
 // Result says what a call has done, also if it returned an error. It counts
@@ -127,6 +131,7 @@ func (q *Queue) act(verb, to string, o Options) *action {
 // finish ends a call, for which err is the reason if it ended early, and tells
 // the audit trail.
 func (a *action) finish(ctx context.Context, err error) (Result, error) {
+	a.Blocked = nil // nothing waits any more
 	a.tell()
 	if err != nil {
 		err = a.q.failed(a.review.Action, err)
@@ -148,6 +153,14 @@ const progressEvery = 200 * time.Millisecond
 func (a *action) note() {
 	if a.o.Progress != nil && time.Since(a.told) >= progressEvery {
 		a.tell()
+	}
+}
+
+// waits notes, while nothing goes on, whether the broker takes messages.
+func (a *action) waits(blocked error) {
+	if blocked != nil || a.Blocked != nil {
+		a.Blocked = blocked
+		a.note()
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	amqp "github.com/rabbitmq/amqp091-go"
+
 	"github.com/warren-mq/warren/connection"
 	"github.com/warren-mq/warren/internal/asking"
 	"github.com/warren-mq/warren/internal/confirm"
@@ -37,8 +39,11 @@ type parcel struct {
 // owner when the broker has answered. All but one goroutine, which waits for the
 // answers, is the owner's.
 type courier struct {
-	sender *confirm.Sender
-	settle func(parcel) // called from within the methods
+	sender  *confirm.Sender
+	settle  func(parcel) // called from within the methods, as is
+	waits   func(error)  // while a method waits, now and then: whether the broker takes messages
+	ticks   *time.Ticker // for that
+	trusted bool         // the broker answers for each message
 
 	begun, told chan parcel // have room for the window
 	out, bytes  int         // of what was begun and is not settled
@@ -48,9 +53,9 @@ type courier struct {
 }
 
 // newCourier returns a courier, which must be closed.
-func newCourier(conn *connection.Connection, settle func(parcel)) *courier {
+func newCourier(conn *connection.Connection, settle func(parcel), waits func(error)) *courier {
 	c := &courier{
-		sender: confirm.New(conn, window), settle: settle,
+		sender: confirm.New(conn, window), settle: settle, waits: waits, ticks: time.NewTicker(progressEvery),
 		begun: make(chan parcel, window), told: make(chan parcel, window),
 	}
 	c.ctx, c.giveUp = context.WithCancel(context.Background())
@@ -63,11 +68,21 @@ func newCourier(conn *connection.Connection, settle func(parcel)) *courier {
 	return c
 }
 
+// full tells whether a message of this size must wait until another is
+// answered. Until the broker has answered for one each goes alone: where it refuses
+// them by closing the channel, because of a permission, it could not be told of
+// those before the last whether they were taken.
+func (c *courier) full(size int) bool {
+	return c.out == window || c.out > 0 && (!c.trusted || c.bytes+size > windowBytes)
+}
+
 // publish sends a message, sooner or later. An error says that it was not sent,
 // and that no other will be.
 func (c *courier) publish(ctx context.Context, m confirm.Message, p parcel) error {
-	for c.out == window || c.out > 0 && c.bytes+p.size > windowBytes {
+	for c.full(p.size) {
 		select {
+		case <-c.ticks.C:
+			c.waits(c.sender.Blocked())
 		case p := <-c.told:
 			c.take(p)
 		case <-ctx.Done():
@@ -96,6 +111,7 @@ func (c *courier) publish(ctx context.Context, m confirm.Message, p parcel) erro
 func (c *courier) take(p parcel) {
 	c.out--
 	c.bytes -= p.size
+	c.trusted = c.trusted || p.err == nil || isVerdict(p.err) && !errors.As(p.err, new(*amqp.Error)) // which closes the channel
 	p.unsent = p.err != nil && c.ctx.Err() != nil && !isVerdict(p.err)
 	c.settle(p)
 }
@@ -118,6 +134,8 @@ func (c *courier) sleep(ctx context.Context, d time.Duration) error {
 	defer timer.Stop()
 	for {
 		select {
+		case <-c.ticks.C:
+			c.waits(c.sender.Blocked())
 		case p := <-c.told:
 			c.take(p)
 		case <-timer.C:
@@ -137,6 +155,8 @@ func (c *courier) drain(ctx context.Context, gone error) {
 	ended, late := ctx.Done(), (<-chan time.Time)(nil)
 	for c.out > 0 {
 		select {
+		case <-c.ticks.C:
+			c.waits(c.sender.Blocked())
 		case p := <-c.told:
 			c.take(p)
 		case <-ended:
@@ -163,6 +183,7 @@ func isVerdict(err error) bool {
 
 // close ends the courier, which must have been drained.
 func (c *courier) close() {
+	c.ticks.Stop()
 	close(c.begun)
 	c.giveUp()
 	c.waiting.Wait()

@@ -52,7 +52,7 @@ func (s *sweep) run(ctx context.Context) error {
 	}
 	s.given = newNoted()
 	if s.message != nil && !s.o.DryRun {
-		s.courier = newCourier(s.q.conn, s.settle)
+		s.courier = newCourier(s.q.conn, s.settle, s.waits)
 		defer s.courier.close()
 	}
 	for {

@@ -93,7 +93,7 @@ func (im *importer) run(ctx context.Context, r io.Reader, o ImportOptions) error
 	if o.DryRun {
 		return im.lines(ctx, r, nil)
 	}
-	c := newCourier(im.q.conn, im.settle)
+	c := newCourier(im.q.conn, im.settle, im.waits)
 	defer c.close()
 	err := im.lines(ctx, r, c)
 	c.drain(ctx, nil)

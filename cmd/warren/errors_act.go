@@ -90,7 +90,7 @@ func (a *actFlags) carryOut(ctx context.Context, cmd *cobra.Command, q *errorque
 		total := 0
 		try.Progress = func(at errorqueue.Progress) {
 			total = at.Total
-			p.show(at.Seen, at.Total, at.Took)
+			p.show(at.Seen, at.Total, at.Took, at.Blocked)
 		}
 		r, err := d.do(ctx, try)
 		p.end()
@@ -117,7 +117,7 @@ func (a *actFlags) carryOut(ctx context.Context, cmd *cobra.Command, q *errorque
 		if now.Limit > 0 {
 			total = min(total, now.Limit)
 		}
-		p.show(at.Done, total, at.Took)
+		p.show(at.Done, total, at.Took, at.Blocked)
 	}
 	r, err := d.do(ctx, now)
 	p.end()

@@ -76,7 +76,7 @@ func completeFile(_ *cobra.Command, args []string, _ string) ([]cobra.Completion
 func (a *actFlags) export(ctx context.Context, cmd *cobra.Command, q *errorqueue.Queue, o errorqueue.Options, out *sink) error {
 	p := newProgress(cmd.ErrOrStderr(), "exported")
 	o.DryRun = a.dryRun
-	o.Progress = func(now errorqueue.Progress) { p.show(now.Done, now.Total, now.Took) }
+	o.Progress = func(now errorqueue.Progress) { p.show(now.Done, now.Total, now.Took, now.Blocked) }
 	r, err := q.Export(ctx, out, o)
 	p.end()
 	if err == nil && !a.dryRun {
@@ -240,7 +240,7 @@ func (a *actFlags) importFrom(ctx context.Context, cmd *cobra.Command, q *errorq
 		return err
 	}
 	p := newProgress(cmd.ErrOrStderr(), "imported")
-	o.Progress = func(now errorqueue.Progress) { p.show(now.Done, 0, now.Took) }
+	o.Progress = func(now errorqueue.Progress) { p.show(now.Done, 0, now.Took, now.Blocked) }
 	r, err := do(ctx, o)
 	p.end()
 	if err != nil {

@@ -138,7 +138,7 @@ func TestProgressTellsRateAndRemainingTime(t *testing.T) {
 	var b bytes.Buffer
 	p := newProgress(&b, "moved")
 	for second := range 25 {
-		p.show(second, 25, time.Duration(second)*time.Second)
+		p.show(second, 25, time.Duration(second)*time.Second, nil)
 	}
 	p.end()
 	if got, want := b.String(), "moved 10 of 25, 1.0/s, 15s left\nmoved 20 of 25, 1.0/s, 5s left\n"; got != want {
@@ -147,10 +147,21 @@ func TestProgressTellsRateAndRemainingTime(t *testing.T) {
 
 	b.Reset()
 	p = &progress{w: &b, deed: "moved", terminal: true}
-	p.show(1, 2, time.Second)
+	p.show(1, 2, time.Second, nil)
 	p.end()
 	if got, want := b.String(), "\r\x1b[Kmoved 1 of 2, 1.0/s, 1s left\r\x1b[K"; got != want {
 		t.Errorf("on a terminal it says %q", got)
+	}
+
+	b.Reset()
+	p = newProgress(&b, "moved")
+	alarm := errors.New("the broker takes no messages: low on memory")
+	p.show(1, 2, time.Second, nil)
+	p.show(1, 2, 2*time.Second, alarm) // at once
+	p.show(1, 2, 3*time.Second, alarm)
+	p.show(1, 2, 4*time.Second, nil)
+	if got, want := b.String(), "moved 1, and waits: the broker takes no messages: low on memory\nmoved 1 of 2, 0.2/s, 4s left\n"; got != want {
+		t.Errorf("under an alarm it says\n%s", got)
 	}
 }
 

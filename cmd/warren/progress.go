@@ -12,6 +12,7 @@ type progress struct {
 	deed     string // "replayed"
 	terminal bool
 	said     time.Duration // how long it had taken when something was said last
+	blocked  error         // why it stands still
 	open     bool          // a line on the terminal is to be wiped
 }
 
@@ -22,16 +23,22 @@ func newProgress(w io.Writer, deed string) *progress {
 	return &progress{w: w, deed: deed, terminal: isTerminal(w)}
 }
 
-// show is told now and then.
-func (p *progress) show(done, total int, took time.Duration) {
+// show is told now and then; blocked says why it stands still, or is nil.
+func (p *progress) show(done, total int, took time.Duration, blocked error) {
+	line := progressLine(p.deed, done, total, took)
+	if blocked != nil {
+		line = p.deed + " " + grouped(done) + ", and waits: " + printable(blocked.Error())
+	}
+	news := (blocked != nil) != (p.blocked != nil)
+	p.blocked = blocked
 	if p.terminal {
-		_, _ = fmt.Fprint(p.w, "\r\x1b[K", cut(progressLine(p.deed, done, total, took), max(0, width(p.w)-1)))
+		_, _ = fmt.Fprint(p.w, "\r\x1b[K", cut(line, max(0, width(p.w)-1)))
 		p.open = true
 		return
 	}
-	if took-p.said >= betweenLines {
+	if news || took-p.said >= betweenLines {
 		p.said = took
-		_, _ = fmt.Fprintln(p.w, progressLine(p.deed, done, total, took))
+		_, _ = fmt.Fprintln(p.w, line)
 	}
 }
 
