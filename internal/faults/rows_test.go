@@ -43,6 +43,7 @@ var required = []struct {
 	{
 		what: "9 queue deleted, or unreachable", rows: []string{
 			"main queue deleted", "error queue deleted", "retry queues deleted", "main queue's process crashes", "main queue down until it is started again",
+			"main queue's process dead until the node is restarted",
 		},
 	},
 	{what: "10 memory alarm", rows: []string{"memory alarm"}},
