@@ -49,7 +49,7 @@ func memory() *scenario {
 				return atMost(r.first(warren, "memory")/r.first(byHand, "memory"), 1.5)
 			}},
 			{"heap and stacks per message with a worker for each, against by hand: ≤ 2 ×", func(r rows) verdict {
-				return atMost(r.last(warren, "memory")/r.last(byHand, "memory"), 1.5)
+				return atMost(r.last(warren, "memory")/r.last(byHand, "memory"), 2)
 			}},
 			{"goroutines beyond workers: ≤ 32", func(r rows) verdict {
 				sizes := r.sizes()
