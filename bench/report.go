@@ -37,7 +37,7 @@ func (r *report) sections() []section {
 		{"ratios-measures", r.measures()},
 	} {
 		if len(s.rows) > 0 {
-			all = append(all, section{s.name, s.String()})
+			all = append(all, section{s.name, s.String() + s.verdicts()})
 		}
 	}
 	return all
@@ -140,15 +140,21 @@ func (r *report) compare(w workload, c *comparison) []string {
 	return append(row, text, verdict(more <= bound+rounding, more > bound+rounding))
 }
 
-// verdict says what an interval means for a bound.
-func verdict(met, missed bool) string {
+// What an interval means for a bound.
+const (
+	met    = "met"
+	missed = "**not met**"
+	open   = "interval covers it"
+)
+
+func verdict(isMet, isMissed bool) string {
 	switch {
-	case met:
-		return "met"
-	case missed:
-		return "**not met**"
+	case isMet:
+		return met
+	case isMissed:
+		return missed
 	default:
-		return "interval covers it"
+		return open
 	}
 }
 

@@ -62,6 +62,9 @@ func TestRatios(t *testing.T) {
 			t.Errorf("lacks %q:\n%s", want, got)
 		}
 	}
+	if got := r.ratios().verdicts(); !strings.Contains(got, "3 are met, 1 are not, and of 2 the interval says neither") {
+		t.Error(got)
+	}
 	if n := strings.Count(got, w.String()); n != 1 {
 		t.Errorf("the name of the case is there %d times", n)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -50,6 +51,20 @@ func (t table) String() string {
 		line(row)
 	}
 	return strings.TrimSuffix(b.String(), "\n")
+}
+
+// verdicts sums up what the rows say of their bounds. It is empty if there are none.
+func (t table) verdicts() string {
+	count := map[string]int{}
+	for _, row := range t.rows {
+		for _, cell := range row {
+			count[cell]++
+		}
+	}
+	if count[met]+count[missed]+count[open] == 0 {
+		return ""
+	}
+	return fmt.Sprintf("\n\nOf these bounds %d are met, %d are not, and of %d the interval says neither.", count[met], count[missed], count[open])
 }
 
 // number writes v with three digits that matter, or all of its whole part.

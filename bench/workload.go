@@ -73,7 +73,7 @@ func (w workload) messages() int {
 	case retrying:
 		return 3000
 	case delaying:
-		return w.Rate * 5
+		return w.Rate * 4
 	case resting:
 		return 0
 	default:
@@ -91,7 +91,7 @@ const (
 )
 
 // restFor is how long a rest is.
-const restFor = 5 * time.Second
+const restFor = 3 * time.Second
 
 // cases are those that the command line asks for.
 func (o options) cases() ([]workload, error) {

@@ -227,7 +227,7 @@ func TestAcksAgainstABroker(t *testing.T) {
 				t.Errorf("%d open; the broker has no word about %v; %d acked, %d handed back, %d rejected",
 					open, broker.outstanding, len(broker.acked), len(broker.nacked), len(broker.rejected))
 			}
-			if a.first+uint64(len(a.entries)) != messages+1 || len(a.settled) != 0 || a.waiting != 0 {
+			if a.first != messages+1 || len(a.entries) != 0 || len(a.settled) != 0 || a.waiting != 0 {
 				t.Errorf("left: first %d, %d entries, settled %v, %d waiting", a.first, len(a.entries), a.settled, a.waiting)
 			}
 		})
@@ -287,6 +287,23 @@ func TestAcksGroup(t *testing.T) {
 			if len(broker.acked) != len(test.settled) || broker.frames != test.frames {
 				t.Errorf("acknowledged %v in %d frames", broker.acked, broker.frames)
 			}
+			if !a.handBack(9) || !a.handBack(10) || !a.reject(8, true) {
+				t.Error("not handed back, or not rejected")
+			}
+			if frames, returns := a.written(); frames != test.frames+1 || returns != 2 {
+				t.Errorf("it counts %d frames, %d returns", frames, returns)
+			}
+			if frames, returns := a.written(); frames != 0 || returns != 0 {
+				t.Errorf("it counts %d frames, %d returns again", frames, returns)
+			}
+			a.hurry() // and then at once
+			broker.note(7, true)
+			if a.done(7); !broker.acked[7] {
+				t.Error("not acknowledged at once")
+			}
+			if open := a.close(); open != 10-4-len(test.settled) {
+				t.Errorf("%d open", open)
+			}
 		})
 	}
 }
@@ -296,19 +313,23 @@ func TestAcksFreeTheWindowInTime(t *testing.T) {
 	for _, test := range []struct {
 		name            string
 		window, workers int
+		delivered       uint64
 		settled         uint64 // tags from 2 on; 1 is slow
 		acked           int
 	}{
-		{"half of the window is settled", 16, 8, 8, 8},
-		{"less than that", 16, 8, 7, 0},
-		{"workers could run out of work", 10, 8, 3, 3},
-		{"not yet", 10, 8, 2, 0},
-		{"a window of one", 1, 1, 0, 0},
+		{"half of the window is settled", 16, 8, 16, 8, 8},
+		{"less than that", 16, 8, 16, 7, 0},
+		{"workers could run out of work", 10, 8, 10, 3, 3},
+		{"not yet", 10, 8, 10, 2, 0},
+		{"half of the window is free", 12, 8, 6, 3, 0},
+		{"less than that is free", 12, 8, 7, 3, 1},
+		{"a window of one", 1, 1, 1, 0, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			broker := newFakeBroker(t)
-			a := newAcks(broker, test.window, test.workers)
-			for tag := range uint64(test.window) {
+			a := newAcks(broker, 1000, 1)
+			a.resize(test.window, test.workers)
+			for tag := range test.delivered {
 				broker.deliver(tag+1, test.window)
 				a.received(tag + 1)
 			}
@@ -318,6 +339,9 @@ func TestAcksFreeTheWindowInTime(t *testing.T) {
 			}
 			if len(broker.acked) != test.acked {
 				t.Errorf("acknowledged are %v", broker.acked)
+			}
+			if open := a.close(); open != int(test.delivered)-test.acked {
+				t.Errorf("%d open", open)
 			}
 		})
 	}

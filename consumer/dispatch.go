@@ -21,6 +21,7 @@ import (
 // one, and can be handed back.
 func (e *epoch) dispatch() error {
 	look := true // at what the state asks for
+	hasty := 0   // deliveries taken or given away since it has looked at everything
 	for {
 		if look {
 			look = false
@@ -37,22 +38,36 @@ func (e *epoch) dispatch() error {
 		case e.next == nil && len(e.subs) > 0:
 			in = e.subs[0].deliveries
 		}
-		select {
-		case d, ok := <-in:
-			if !ok {
-				if err := e.ended(); err != nil {
+		if hasty < mostHasty && len(e.wakeup) == 0 && e.stopping.Err() == nil {
+			// To look at everything costs more than all else that is done here.
+			hasty++
+			select {
+			case d, ok := <-in:
+				again, err := e.took(d, ok)
+				if err != nil {
 					return err
 				}
-				look = true
+				look = again
 				continue
+			default:
 			}
-			if err := e.receive(d); err != nil {
+			select {
+			case out <- e.next:
+				e.gave()
+				continue
+			default:
+			}
+		}
+		hasty = 0
+		select {
+		case d, ok := <-in:
+			again, err := e.took(d, ok)
+			if err != nil {
 				return err
 			}
+			look = again
 		case out <- e.next:
-			e.pool.active.Add(1)
-			e.alone = e.next.suspect
-			e.next = nil
+			e.gave()
 		case <-e.wakeup:
 			look = true
 		case <-e.acks.timer.C:
@@ -79,6 +94,26 @@ func (e *epoch) dispatch() error {
 			return nil
 		}
 	}
+}
+
+// mostHasty is how often the dispatcher takes a delivery, or gives it away,
+// before it looks whether anything else has happened: some microseconds' worth.
+const mostHasty = 16
+
+// took takes a delivery, or notes that the oldest subscription has no more. It
+// returns whether to look at what the state asks for.
+func (e *epoch) took(d amqp.Delivery, ok bool) (look bool, err error) {
+	if ok {
+		return false, e.receive(d)
+	}
+	return true, e.ended()
+}
+
+// gave notes that a worker has the next delivery.
+func (e *epoch) gave() {
+	e.pool.active.Add(1)
+	e.alone = e.next.suspect
+	e.next = nil
 }
 
 // attend does what the state asks for: pause, resume, other workers.

@@ -131,14 +131,15 @@ func (d *desk) retried(in amqp.Delivery, n int) amqp.Delivery {
 	return in
 }
 
-func (d *desk) verdictOf(del *delivery, now time.Time) verdict {
-	return settle(result{outcome: Retry(errBankDown), failure: monitoring.FailureReturned}, del.state, d.config.Retry, d.config.MaxAge, now)
+func (d *desk) verdictOf(del *delivery, now time.Time) *verdict {
+	v := settle(result{outcome: Retry(errBankDown), failure: monitoring.FailureReturned}, del.state, d.config.Retry, d.config.MaxAge, now)
+	return &v
 }
 
 func (d *desk) retryMessageOf(del *delivery, now time.Time) confirm.Message {
 	v := d.verdictOf(del, now)
 	q, notBefore, notAfter := v.target(&d.plan, now)
-	return d.retryMessage(del, v, q, notBefore, notAfter, now, d.frameMax)
+	return d.retryMessage(del, v, q, notBefore, notAfter, now)
 }
 
 var often = Config{Retry: retry.Exponential(5, time.Second, time.Hour)}
@@ -219,7 +220,7 @@ func BenchmarkDutyWriteHeaders(b *testing.B) {
 		to := d.way.errorAddress(del)
 		b.ReportAllocs()
 		for b.Loop() {
-			d.errorMessage(del, v, d.failure(del, v, now), to, d.frameMax)
+			d.errorMessage(del, v, d.failure(del, v, now), to)
 		}
 	})
 }

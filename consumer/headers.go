@@ -52,7 +52,7 @@ func (d *delivery) carry() amqp.Publishing {
 }
 
 // retryMessage is d on its way to a retry queue.
-func (r *run) retryMessage(d *delivery, v verdict, q topology.Retry, notBefore, notAfter, now time.Time, frameMax int) confirm.Message {
+func (r *run) retryMessage(d *delivery, v *verdict, q topology.Retry, notBefore, notAfter, now time.Time) confirm.Message {
 	p := d.carry()
 	h := p.Headers
 	h[header.Queue] = r.queue
@@ -81,12 +81,12 @@ func (r *run) retryMessage(d *delivery, v verdict, q topology.Retry, notBefore, 
 	} else {
 		d.history(h)
 	}
-	d.epoch.way.markRetry(d, &v, h)
-	return fit(address{key: q.Name}, p, frameMax, header.Failures, header.FirstFailure, header.Trace, header.Replays, header.Replay)
+	d.epoch.way.markRetry(d, v, h)
+	return fit(address{key: q.Name}, p, d.epoch.frameMax, header.Failures, header.FirstFailure, header.Trace, header.Replays, header.Replay)
 }
 
 // heldMessage is d on its way to another retry queue, since it came too early.
-func (r *run) heldMessage(d *delivery, q topology.Retry, frameMax int) confirm.Message {
+func (r *run) heldMessage(d *delivery, q topology.Retry) confirm.Message {
 	p := d.carry()
 	h := p.Headers
 	h[header.Queue] = r.queue
@@ -98,7 +98,7 @@ func (r *run) heldMessage(d *delivery, q topology.Retry, frameMax int) confirm.M
 	}
 	d.history(h)
 	d.epoch.way.markHeld(d, h)
-	return fit(address{key: q.Name}, p, frameMax, header.Failures, header.FirstFailure, header.Trace, header.Replays, header.Replay)
+	return fit(address{key: q.Name}, p, d.epoch.frameMax, header.Failures, header.FirstFailure, header.Trace, header.Replays, header.Replay)
 }
 
 // history keeps what earlier attempts have left.
@@ -114,13 +114,17 @@ func (d *delivery) history(h amqp.Table) {
 // firstFailure notes when the message failed for the first time, unless it was
 // the broker who counted that, and does not tell.
 func (d *delivery) firstFailure(h amqp.Table, now time.Time) {
-	if first := d.state.FirstFailure; first != "" || d.failures == 0 {
-		h[header.FirstFailure] = cmp.Or(first, stamp(now))
+	first := d.state.FirstFailure
+	if first == "" && d.failures == 0 {
+		first = stamp(now)
+	}
+	if first != "" {
+		h[header.FirstFailure] = first
 	}
 }
 
 // errorMessage is d on its way to the error queue, with what a person needs.
-func (r *run) errorMessage(d *delivery, v verdict, f header.Failure, to address, frameMax int) confirm.Message {
+func (r *run) errorMessage(d *delivery, v *verdict, f header.Failure, to address) confirm.Message {
 	p := d.carry()
 	h := p.Headers
 	h[header.Reason] = string(v.reason)
@@ -143,15 +147,15 @@ func (r *run) errorMessage(d *delivery, v verdict, f header.Failure, to address,
 	if since := d.state.DeferredSince; !since.IsZero() {
 		h[header.DeferredSince] = since.UnixMilli()
 	}
-	d.epoch.way.markError(d, &v, &f, h)
-	return fit(to, p, frameMax,
+	d.epoch.way.markError(d, v, &f, h)
+	return fit(to, p, d.epoch.frameMax,
 		header.Stack, header.Failures, header.Error, header.Process, header.Host, header.ErrorType, header.Trace,
 		header.DeferredSince, header.FirstFailure, header.LastFailure, header.Fingerprint,
 		header.OriginExchange, header.OriginKey, header.OriginQueue, header.Attempts, header.Replays, header.Replay)
 }
 
 // failure describes the failed attempt.
-func (r *run) failure(d *delivery, v verdict, now time.Time) header.Failure {
+func (r *run) failure(d *delivery, v *verdict, now time.Time) header.Failure {
 	kind := v.failure.String()
 	if kind == "" {
 		kind = string(v.reason)

@@ -17,15 +17,16 @@ import (
 type move struct {
 	d       *delivery
 	to      string
-	message func(frameMax int) confirm.Message
+	message confirm.Message
 	event   monitoring.Event // what to tell when it is done
 	outcome string           // for Lost
 	since   time.Time        // when it was first tried
 	over    bool             // under the state's lock
 }
 
-// startMove settles d in a goroutine of its own.
-func (r *run) startMove(d *delivery, v verdict) {
+// startMove settles d in a goroutine of its own. What is to be published is made
+// here: a new goroutine has a small stack, and its growing costs more.
+func (r *run) startMove(d *delivery, v *verdict) {
 	if d.epoch.over.Err() != nil {
 		// A publish now would be a certain duplicate.
 		r.lose(d, outcomeName(v))
@@ -39,7 +40,7 @@ func (r *run) startMove(d *delivery, v verdict) {
 		f := r.failure(d, v, now)
 		to := d.epoch.way.errorAddress(d)
 		m.to = to.name()
-		m.message = func(frameMax int) confirm.Message { return r.errorMessage(d, v, f, to, frameMax) }
+		m.message = r.errorMessage(d, v, f, to)
 		m.event = monitoring.Errored{
 			Delivery: d.about, Reason: v.reason, Failure: v.failure, Err: v.err, Stack: v.stack,
 			Fingerprint: f.Fingerprint(), To: m.to,
@@ -47,16 +48,14 @@ func (r *run) startMove(d *delivery, v verdict) {
 	} else {
 		q, notBefore, notAfter := v.target(&d.epoch.plan, now)
 		m.to = q.Name
-		m.message = func(frameMax int) confirm.Message {
-			return r.retryMessage(d, v, q, notBefore, notAfter, now, frameMax)
-		}
+		m.message = r.retryMessage(d, v, q, notBefore, notAfter, now)
 		m.event = r.heldEvent(d, v, m.to, now)
 	}
 	r.moves.Go(func() { r.carryOut(m) })
 }
 
 // heldEvent tells that a message waits for its next delivery.
-func (r *run) heldEvent(d *delivery, v verdict, to string, now time.Time) monitoring.Event {
+func (r *run) heldEvent(d *delivery, v *verdict, to string, now time.Time) monitoring.Event {
 	if v.deferred {
 		return monitoring.Deferred{Delivery: d.about, Err: v.err, Wait: v.wait, To: to}
 	}
@@ -75,7 +74,7 @@ func (r *run) holdOn(d *delivery, left time.Duration) {
 	slack := max(0, d.state.NotAfter.Sub(d.state.NotBefore))
 	q := d.epoch.plan.Compose(left, slack)
 	m := &move{d: d, to: q.Name} // no outcome: no handler ran
-	m.message = func(frameMax int) confirm.Message { return r.heldMessage(d, q, frameMax) }
+	m.message = r.heldMessage(d, q)
 	m.event = monitoring.Held{Delivery: d.about, Left: left, Wait: q.Wait, To: q.Name}
 	r.moves.Go(func() { r.carryOut(m) })
 }
@@ -87,7 +86,7 @@ func (d *delivery) identify() {
 	}
 }
 
-func outcomeName(v verdict) string {
+func outcomeName(v *verdict) string {
 	switch {
 	case v.failure == monitoring.FailurePanic, v.failure == monitoring.FailureTimeout:
 		return v.failure.String()
@@ -167,7 +166,7 @@ func (r *run) carryOut(m *move) {
 func (r *run) sendOnce(ctx context.Context, m *move) error {
 	ctx, cancel := context.WithTimeout(ctx, confirm.Timeout)
 	defer cancel()
-	return r.sender.Send(ctx, m.message(m.d.epoch.frameMax))
+	return r.sender.Send(ctx, m.message)
 }
 
 // trouble notes, for Health, why m is not done yet.

@@ -229,9 +229,18 @@ func TestWhatExpiresSaysForHowLong(t *testing.T) {
 	for _, err := range []error{nil, errTest} {
 		v := settle(result{outcome: Defer(time.Second, err)}, header.State{Attempt: 1, DeferredSince: now.Add(-25 * time.Hour)},
 			retry.Policy{}, 24*time.Hour, now)
-		if v.err == nil || !strings.Contains(v.err.Error(), "deferred again and again for 25h0m0s") {
+		if v.err == nil || !strings.Contains(v.err.Error(), "deferred again and again for 25h0m0s") || strings.Contains(v.err.Error(), "%!") {
 			t.Errorf("the error is %v", v.err)
 		}
+	}
+}
+
+// A wait of the policy has a queue of its own, which does not need to be told when the wait is over.
+func TestAWaitOfThePolicyIsOneQueue(t *testing.T) {
+	p := topology.Tiers("q", topology.Quorum, []time.Duration{time.Second, 7 * time.Second})
+	v := verdict{fate: held, wait: 7 * time.Second}
+	if q, notBefore, notAfter := v.target(&p, time.Now()); q.Wait != 7*time.Second || !notBefore.IsZero() || !notAfter.IsZero() {
+		t.Errorf("%+v, not before %v, not after %v", q, notBefore, notAfter)
 	}
 }
 

@@ -22,12 +22,13 @@ type tracer struct {
 
 	mu    sync.Mutex
 	found []string
+	last  monitoring.Operation
 }
 
 func (t *tracer) Start(ctx context.Context, op *monitoring.Operation) context.Context {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.found = append(t.found, op.Trace)
+	t.found, t.last = append(t.found, op.Trace), *op
 	if op.Attempt == 1 {
 		op.Trace = t.set
 	}
@@ -52,6 +53,10 @@ func TestATraceGoesWithTheMessage(t *testing.T) {
 			must(t, r.stop())
 			if got := m.all(); !slices.Equal(got, []string{"", c.kept, c.kept}) {
 				t.Errorf("found %q", got)
+			}
+			if op := m.last; op.Kind != monitoring.Process || op.Queue != k.queue || op.Key != k.queue || op.MessageID != "1" ||
+				op.Attempt != 3 || op.BodySize != 3 || op.Headers["warren-attempt"] == nil {
+				t.Errorf("it starts with %+v", op)
 			}
 			if got, _ := d.Headers["warren-trace"].(string); got != c.kept {
 				t.Errorf("the error queue has %q", got)

@@ -13,7 +13,9 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/warren-mq/warren/consumer"
+	"github.com/warren-mq/warren/internal/brokers"
 	"github.com/warren-mq/warren/monitoring"
+	"github.com/warren-mq/warren/rabbittest"
 	"github.com/warren-mq/warren/retry"
 	"github.com/warren-mq/warren/topology"
 )
@@ -62,7 +64,7 @@ func TestRetryAfterIsComposed(t *testing.T) {
 					t.Errorf("%d hops", len(held))
 				}
 				for _, h := range held {
-					if h.Attempt != 2 || h.Left <= 0 || h.To == "" {
+					if h.Attempt != 2 || h.Left <= 0 || h.Wait <= 0 || h.To != topology.RetryQueue(k.queue, h.Wait) {
 						t.Errorf("%+v", h)
 					}
 				}
@@ -96,6 +98,11 @@ func TestDeferUsesUpNoAttempt(t *testing.T) {
 		if !slices.Equal(attempts, []int{1, 1, 1, 2, 2}) {
 			t.Errorf("attempts %v", attempts)
 		}
+		for _, e := range of[monitoring.Deferred](k.events) {
+			if !errors.Is(e.Err, errBank) || e.Wait != time.Millisecond || !strings.HasPrefix(e.To, k.queue+".retry.") {
+				t.Errorf("told: %+v", e)
+			}
+		}
 	})
 }
 
@@ -112,6 +119,32 @@ func TestDeferExpires(t *testing.T) {
 		eventually(t, "the end", func() bool { return strings.HasSuffix(k.events.endings("a"), ", Errored 1") })
 		if got := k.events.endings("a"); !strings.HasPrefix(got, "Deferred 1, Deferred 1") {
 			t.Errorf("it ends as %s", got)
+		}
+	})
+}
+
+// A message that comes a little too early is not sent round again: its worker waits for the rest.
+func TestALittleTooEarlyIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	brokers.InBubble(t, rabbittest.Options{}, func(t *testing.T, b brokers.Broker) {
+		k := newKit(t, b)
+		runs := make(chan time.Time, 1)
+		run(k, func(context.Context, message) consumer.Outcome {
+			runs <- time.Now()
+			return consumer.Ack()
+		}, consumer.Config{})
+		for _, early := range []time.Duration{time.Millisecond, 20 * time.Millisecond, 21 * time.Millisecond} {
+			due := time.Now().Add(early).Truncate(time.Millisecond)
+			k.publish(amqp.Publishing{MessageId: "a", Headers: amqp.Table{
+				"warren-queue": k.queue, "warren-attempt": int64(2), "warren-not-before": due.UnixMilli(),
+			}})
+			hops := early / (21 * time.Millisecond)
+			if ran := <-runs; ran.Before(due) || hops == 0 && ran.After(due) {
+				t.Errorf("%v too early: it ran %v after its time", early, ran.Sub(due))
+			}
+			if n := len(of[monitoring.Held](k.events)); n != int(hops) {
+				t.Errorf("%v too early: %d hops", early, n)
+			}
 		}
 	})
 }

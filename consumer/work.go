@@ -153,8 +153,11 @@ func (r *run) runOnce(d *delivery, res *result) {
 	execute.Guard(func() {
 		outcome, reason := r.execute(d.ctx, d)
 		*res = result{outcome: outcome, reason: reason}
-		if p := (*execute.Panic)(nil); reason != "" && errors.As(outcome.err, &p) {
-			res.stack = p.Stack // of the codec, or of Validate
+		if reason != "" {
+			var p *execute.Panic
+			if errors.As(outcome.err, &p) {
+				res.stack = p.Stack // of the codec, or of Validate
+			}
 		}
 	}, func(p *execute.Panic) {
 		*res = result{outcome: Outcome{err: p}, failure: monitoring.FailurePanic, stack: p.Stack}
@@ -192,20 +195,25 @@ func (r *run) conclude(d *delivery, res result) {
 		r.settled()
 	case returned:
 		r.handBack(d)
-	case held:
+	default:
+		r.pass(d, v)
+	}
+}
+
+// pass carries out a verdict by which d is put elsewhere.
+func (r *run) pass(d *delivery, v verdict) {
+	if v.fate == held {
 		if h := d.epoch.way.hold(d, &v); h.manner != published {
-			r.reject(d, v, h)
+			r.reject(d, &v, h)
 			return
 		}
-		r.startMove(d, v)
-	default:
-		r.startMove(d, v)
 	}
+	r.startMove(d, &v)
 }
 
 // reject lets the broker see to it that d is delivered again after its wait.
 // Nothing is published: if the frame does not arrive, the broker still has d.
-func (r *run) reject(d *delivery, v verdict, h holding) {
+func (r *run) reject(d *delivery, v *verdict, h holding) {
 	if d.epoch.acks.reject(d.DeliveryTag, h.manner == requeued) {
 		r.observe(d.ctx, r.heldEvent(d, v, h.to, time.Now()))
 	} else {

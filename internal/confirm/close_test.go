@@ -18,7 +18,7 @@ import (
 func TestCloseOfWhatWasNeverUsed(t *testing.T) {
 	conn, err := connection.New("amqp://localhost:1/", connection.Config{})
 	must(t, err)
-	s := confirm.New(conn, 0)
+	s := confirm.New(conn, 1)
 	must(t, s.Flush(t.Context()))
 	must(t, s.Close(after(t, -1)))
 	must(t, s.Close(t.Context()))

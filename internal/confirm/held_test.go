@@ -70,12 +70,14 @@ func TestCloseTakesNothingMore(t *testing.T) {
 	inBubble(t, func(t *testing.T, b brokers.Broker) {
 		r := start(t, b, 4)
 		queue := newQueue(t, b, nil)
+		before := brokers.Goroutines()
+		r.network.Delay(netproxy.FromBroker, 50*time.Millisecond, 0)
 		b.Test.HoldConfirms()
 		p, err := r.Begin(soon(t), message(queue, "1"))
 		must(t, err)
 		closed := make(chan error)
 		go func() { closed <- r.Close(soon(t)) }()
-		synctest.Wait()
+		time.Sleep(time.Second)
 		if err := r.Send(soon(t), message(queue, "2")); !errors.Is(err, confirm.ErrClosed) {
 			t.Errorf("got %v", err)
 		}
@@ -84,6 +86,10 @@ func TestCloseTakesNothingMore(t *testing.T) {
 		}
 		b.Test.ReleaseConfirms()
 		must(t, <-closed)
+		synctest.Wait()
+		if now := brokers.Goroutines(); now > before { // one of them closes the channel
+			t.Errorf("%d goroutines, and %d before", now, before)
+		}
 		must(t, p.Wait(soon(t)))
 	})
 }

@@ -62,10 +62,9 @@ type batch struct {
 	done chan struct{} // closed when n is 0 and last
 }
 
-// New returns a Sender that has at most window messages in flight. It does no
-// I/O. A Sender that was used must be closed.
+// New returns a Sender that has at most window messages in flight, at least
+// one. It does no I/O. A Sender that was used must be closed.
 func New(conn *connection.Connection, window int) *Sender {
-	window = max(window, 1)
 	s := &Sender{
 		conn: conn, timeout: Timeout,
 		slots: make(chan struct{}, window), queue: make(chan *Pending, window),

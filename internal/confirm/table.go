@@ -13,7 +13,7 @@ import (
 // read: unsigned integers and int become int64, because Java and Ruby clients
 // cannot read the unsigned ones and this client cuts an int to 32 bits; maps and
 // slices become tables and arrays. It refuses what AMQP cannot carry, and what
-// is nested deeper than 64.
+// is nested deeper than 32.
 func Table(headers map[string]any) (amqp.Table, error) {
 	if headers == nil {
 		return nil, nil

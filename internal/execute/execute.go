@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"reflect"
 	"runtime/debug"
 
 	"github.com/warren-mq/warren/codec"
@@ -66,11 +67,16 @@ func validate[T any](v *T) error {
 	if isNil(*v) {
 		return errNil
 	}
-	if x, ok := any(*v).(Validator); ok {
-		return x.Validate()
-	}
+	// *T has the methods of T, too, and is asked first: to ask T itself costs a
+	// copy of the body.
 	if x, ok := any(v).(Validator); ok {
 		return x.Validate()
+	}
+	switch reflect.TypeFor[T]().Kind() {
+	case reflect.Pointer, reflect.Interface: // but not where T is one of these
+		if x, ok := any(*v).(Validator); ok {
+			return x.Validate()
+		}
 	}
 	return nil
 }

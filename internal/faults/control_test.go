@@ -51,7 +51,7 @@ func TestControl(t *testing.T) {
 		flood(t, node, b.ledger, b.queue, flooded)
 		b.ledger.Watch(true)
 		b.consume()
-		b.eventually("a part is handled", time.Minute, func() bool { return b.ledger.Verdict().Handled > flooded/4 })
+		b.eventually("a part is handled", time.Minute, func() bool { return b.ledger.Done() > flooded/4 })
 		must(t, node.Kill())
 		boot(b)
 		b.ledger.Mark(time.Now())

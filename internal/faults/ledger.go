@@ -20,6 +20,7 @@ type Ledger struct {
 	last     map[string]int // the newest message of each key that was handled
 	disorder []string
 	open     int // see Open
+	done     int // see Done
 
 	handled  time.Time // the last time
 	longest  time.Duration
@@ -101,6 +102,9 @@ func (l *Ledger) Handled(id, key string, at time.Time) {
 		l.last[key] = max(n, last)
 	}
 	l.see(r)
+	if r.times == 0 {
+		l.done++
+	}
 	if r.times < 255 {
 		r.times++
 	}
@@ -144,6 +148,13 @@ func (l *Ledger) Open() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.open
+}
+
+// Done returns how many messages were handled. Unlike [Ledger.Verdict] it looks at none of them.
+func (l *Ledger) Done() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.done
 }
 
 // Doomed returns how many messages are confirmed, meant for the error queue, and not seen there yet.

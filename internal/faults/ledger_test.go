@@ -100,6 +100,9 @@ func TestTheCheckerFindsEachMutant(t *testing.T) {
 			if m.doomed != 4 || m.Doomed() != 0 {
 				t.Errorf("%q: %d are doomed at first, and %d in the end", mutant, m.doomed, m.Doomed())
 			}
+			if done := m.Done(); done != v.Handled {
+				t.Errorf("%d are handled, of which Done knows %d", v.Handled, done)
+			}
 			if open := m.Open(); open != len(v.Lost) {
 				t.Errorf("%q: %d are open, %d lost", mutant, open, len(v.Lost))
 			}

@@ -86,7 +86,7 @@ func (f fault) run(t *testing.T, a *access, node *rabbitmq.Node, others ...*rabb
 // flow waits until messages are handled, and for a second of that.
 func (b *bench) flow() {
 	b.t.Helper()
-	before := b.ledger.Verdict().Handled
-	b.eventually("messages flow", time.Minute, func() bool { return b.ledger.Verdict().Handled > before+20 })
+	before := b.ledger.Done()
+	b.eventually("messages flow", time.Minute, func() bool { return b.ledger.Done() > before+20 })
 	nap(context.Background(), time.Second)
 }

@@ -8,7 +8,7 @@ import (
 	"reflect"
 	"regexp"
 	"runtime"
-	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -105,17 +105,23 @@ func unwrap(err error) (inner error) {
 
 // Line is the failure in short, for the list of the last few.
 func (f Failure) Line() string {
-	s := fmt.Sprintf("%s attempt %d: %s", f.At.UTC().Format(time.RFC3339), f.Attempt, f.Kind)
+	b := make([]byte, 0, maxFailure) // on the stack
+	b = f.At.UTC().AppendFormat(b, time.RFC3339)
+	b = append(b, " attempt "...)
+	b = strconv.AppendInt(b, int64(f.Attempt), 10)
+	b = append(b, ": "...)
+	b = append(b, f.Kind...)
 	if text := strings.TrimPrefix(strings.ReplaceAll(f.Text, "\n", " "), f.Kind+": "); text != "" {
-		s += ": " + text
+		b = append(b, ": "...)
+		b = append(b, text...)
 	}
-	return clip(s, maxFailure)
+	return clip(string(b), maxFailure)
 }
 
-// Append returns the last few failures with f at their end.
+// Append returns the last few failures with f at their end, in a list of its own.
 func (f Failure) Append(earlier []any) []any {
-	list := slices.Concat(earlier, []any{f.Line()})
-	return list[max(0, len(list)-maxFailures):]
+	kept := earlier[max(0, len(earlier)-maxFailures+1):]
+	return append(append(make([]any, 0, len(kept)+1), kept...), f.Line())
 }
 
 // Fingerprint is equal for failures that are probably the same: of the same

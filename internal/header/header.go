@@ -151,81 +151,93 @@ func Read(headers map[string]any, queue string, now time.Time) (s State, ignored
 	if name != queue {
 		return s, nil // another consumer's, copied
 	}
-	ignore := func(name string) { ignored = append(ignored, name) }
+	return readOwn(headers, now)
+}
+
+// readOwn reads the state of a message that has one. It is apart from Read since
+// most messages have none.
+func readOwn(headers map[string]any, now time.Time) (s State, ignored []string) {
+	r := reader{headers: headers}
 	s.Moved = true
-	if v, present := headers[Attempt]; present {
-		if n, ok := Int(v); ok && n >= 1 {
-			s.Attempt = int(min(n, maxAttempt))
-		} else {
-			ignore(Attempt)
-		}
+	s.Attempt = max(1, r.number(Attempt, 1))
+	s.Replays = r.number(Replays, 0)
+	s.Due = r.time(Due, now.Add(MaxWait+clockSkew))
+	s.NotBefore = r.time(NotBefore, now.Add(MaxWait+clockSkew))
+	s.NotAfter = r.time(NotAfter, now.Add(2*MaxWait))
+	s.DeferredSince = r.time(DeferredSince, now.Add(clockSkew))
+	s.FirstFailure = r.text(FirstFailure, isStamp)
+	s.OriginExchange = r.text(OriginExchange, isShort)
+	s.OriginKey = r.text(OriginKey, isShort)
+	s.Trace = r.text(Trace, IsTrace)
+	s.Replay = r.text(Replay, IsRun)
+	s.Failures = r.texts(Failures, maxFailures, maxFailure)
+	s.Cut = r.texts(Cut, MaxCut, math.MaxUint8)
+	return s, r.ignored
+}
+
+// reader reads headers one by one. What is absent, or cannot be used, is zero;
+// of the latter it keeps the names.
+type reader struct {
+	headers map[string]any
+	ignored []string
+}
+
+func (r *reader) ignore(name string) { r.ignored = append(r.ignored, name) }
+
+// number reads a number that is at least that.
+func (r *reader) number(name string, least int64) int {
+	v, present := r.headers[name]
+	if !present {
+		return 0
 	}
-	if v, present := headers[Replays]; present {
-		if n, ok := Int(v); ok && n >= 0 {
-			s.Replays = int(min(n, maxAttempt))
-		} else {
-			ignore(Replays)
-		}
+	n, ok := Int(v)
+	if !ok || n < least {
+		r.ignore(name)
+		return 0
 	}
-	for _, t := range []struct {
-		name   string
-		to     *time.Time
-		latest time.Time
-	}{
-		{Due, &s.Due, now.Add(MaxWait + clockSkew)},
-		{NotBefore, &s.NotBefore, now.Add(MaxWait + clockSkew)},
-		{NotAfter, &s.NotAfter, now.Add(2 * MaxWait)},
-		{DeferredSince, &s.DeferredSince, now.Add(clockSkew)},
-	} {
-		v, present := headers[t.name]
-		if !present {
-			continue
-		}
-		if n, ok := Int(v); ok && n > 0 && n <= t.latest.UnixMilli() {
-			*t.to = time.UnixMilli(n)
-		} else {
-			ignore(t.name)
-		}
+	return int(min(n, maxAttempt))
+}
+
+// time reads a time that is not after latest.
+func (r *reader) time(name string, latest time.Time) (t time.Time) {
+	v, present := r.headers[name]
+	if !present {
+		return t
 	}
-	for _, t := range []struct {
-		name string
-		to   *string
-		fits func(string) bool
-	}{
-		{FirstFailure, &s.FirstFailure, isStamp},
-		{OriginExchange, &s.OriginExchange, isShort},
-		{OriginKey, &s.OriginKey, isShort},
-		{Trace, &s.Trace, IsTrace},
-		{Replay, &s.Replay, IsRun},
-	} {
-		v, present := headers[t.name]
-		if !present {
-			continue
-		}
-		if v, ok := text(v); ok && t.fits(v) {
-			*t.to = v
-		} else {
-			ignore(t.name)
-		}
+	n, ok := Int(v)
+	if !ok || n <= 0 || n > latest.UnixMilli() {
+		r.ignore(name)
+		return t
 	}
-	for _, t := range []struct {
-		name      string
-		to        *[]any
-		most, max int
-	}{
-		{Failures, &s.Failures, maxFailures, maxFailure}, {Cut, &s.Cut, MaxCut, math.MaxUint8},
-	} {
-		v, present := headers[t.name]
-		if !present {
-			continue
-		}
-		if list, ok := v.([]any); ok {
-			*t.to = texts(list, t.most, t.max)
-		} else {
-			ignore(t.name)
-		}
+	return time.UnixMilli(n)
+}
+
+// text reads a text that fits.
+func (r *reader) text(name string, fits func(string) bool) string {
+	v, present := r.headers[name]
+	if !present {
+		return ""
 	}
-	return s, ignored
+	s, ok := text(v)
+	if !ok || !fits(s) {
+		r.ignore(name)
+		return ""
+	}
+	return s
+}
+
+// texts reads a list of texts; see there.
+func (r *reader) texts(name string, most, bytes int) []any {
+	v, present := r.headers[name]
+	if !present {
+		return nil
+	}
+	list, ok := v.([]any)
+	if !ok {
+		r.ignore(name)
+		return nil
+	}
+	return texts(list, most, bytes)
 }
 
 func isStamp(s string) bool {
@@ -256,9 +268,14 @@ func texts(list []any, most, bytes int) []any {
 	list = list[max(0, len(list)-most):]
 	kept := make([]any, 0, len(list)+1)
 	for _, v := range list {
-		if s, ok := text(v); ok {
-			kept = append(kept, clip(s, bytes))
+		s, ok := text(v)
+		if !ok {
+			continue
 		}
+		if cut := clip(s, bytes); cut != v { // what is not needs no memory
+			v = cut
+		}
+		kept = append(kept, v)
 	}
 	return kept
 }
