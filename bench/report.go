@@ -123,7 +123,11 @@ func (r *report) compare(w workload, c *comparison) []string {
 		}
 	}
 	const atLeast, atMost = true, false
-	ratio(perSecond, c.throughput, atLeast)
+	throughput := c.throughput
+	if c.gathered > 0 && sample.Median(r.of(w, c.of, writes)) < sample.Median(r.of(w, c.to, writes))/2 {
+		throughput = c.gathered
+	}
+	ratio(perSecond, throughput, atLeast)
 	ratio(cpu, c.cpu, atMost)
 
 	more := sample.Median(r.of(w, c.of, allocs)) - sample.Median(r.of(w, c.to, allocs))

@@ -105,6 +105,23 @@ func TestWaitingIsBoundedForOneWorker(t *testing.T) {
 	}
 }
 
+// Who gathers writes has promised more.
+func TestGatheredWrites(t *testing.T) {
+	t.Parallel()
+	for writes, want := range map[float64]string{1: "| ≥ 0.95 | met ", 0.1: "| ≥ 1.20 | **not met** "} {
+		w := workload{Duty: pipelining, Type: topology.Quorum, Size: small, Workers: 1, Prefetch: 100, N: 10}
+		r := measured(w, map[string][]float64{"raw": {1, 1}, "warren": {1.1, 1.1}})
+		for i := range r.results {
+			if r.results[i].Writes = 1; r.results[i].Variant == "warren" {
+				r.results[i].Writes = writes
+			}
+		}
+		if got := r.ratios().String(); !strings.Contains(got, want) {
+			t.Errorf("%v writes:\n%s", writes, got)
+		}
+	}
+}
+
 func TestRest(t *testing.T) {
 	t.Parallel()
 	w := workload{Duty: resting, Type: topology.Quorum, Workers: 4, Prefetch: 8, For: restFor}
