@@ -209,8 +209,9 @@ func TestEachMessageHasItsOwnTime(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		b.ReleaseConfirms()
-		must(t, s.Send(t.Context(), optional("2")))
+		if err := s.Send(t.Context(), optional("2")); !errors.Is(err, confirm.ErrUnknown) {
+			t.Errorf("got %v", err)
+		}
 		if n := len(*opened); n != 2 {
 			t.Errorf("%d channels were opened", n)
 		}
