@@ -3,11 +3,12 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
+	mathrand "math/rand/v2"
 	"os"
 	"os/exec"
 	"slices"
@@ -27,7 +28,7 @@ type parent struct {
 	longest time.Duration
 	log     io.Writer
 
-	jobs int // that have begun, for the names of their queues
+	last string // the main queue of the job that began last
 }
 
 func newParent(url string, o options, log io.Writer) (*parent, error) {
@@ -70,7 +71,7 @@ func shuffled(cases []workload, round int, seed uint64) []job {
 			jobs = append(jobs, job{workload: w, Variant: v.name, Round: round})
 		}
 	}
-	r := rand.New(rand.NewPCG(seed, uint64(round)))
+	r := mathrand.New(mathrand.NewPCG(seed, uint64(round)))
 	r.Shuffle(len(jobs), func(i, k int) { jobs[i], jobs[k] = jobs[k], jobs[i] })
 	return jobs
 }
@@ -90,8 +91,8 @@ func (p *parent) twice(ctx context.Context, j job) (result, error) {
 
 // once runs a job on queues of its own.
 func (p *parent) once(ctx context.Context, j job) (r result, err error) {
-	p.jobs++
-	j.Queue = queueName(p.jobs)
+	p.last = fmt.Sprintf("warren.bench.%d.%s", os.Getpid(), rand.Text())
+	j.Queue = p.last
 	ctx, cancel := context.WithTimeoutCause(ctx, p.longest, fmt.Errorf("killed after %v", p.longest))
 	defer cancel()
 	defer func() { err = errors.Join(err, p.broker.remove(ctx, &j)) }()
@@ -103,9 +104,6 @@ func (p *parent) once(ctx context.Context, j job) (r result, err error) {
 	}
 	return r, p.broker.check(ctx, &j)
 }
-
-// queueName is that of the main queue of a job.
-func queueName(n int) string { return fmt.Sprintf("warren.bench.%d.%d", os.Getpid(), n) }
 
 // spawn runs a job in a fresh process.
 func (p *parent) spawn(ctx context.Context, j job) (r result, err error) {

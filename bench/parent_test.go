@@ -129,7 +129,7 @@ func TestNothingStays(t *testing.T) {
 	defer func() { _ = conn.Close() }()
 	ch, err := conn.Channel()
 	must(t, err)
-	if _, err := ch.QueueDeclarePassive(queueName(p.jobs), true, false, false, false, nil); err == nil {
+	if _, err := ch.QueueDeclarePassive(p.last, true, false, false, false, nil); err == nil {
 		t.Error("the main queue is still there")
 	}
 }
