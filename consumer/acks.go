@@ -144,6 +144,12 @@ func (a *acks) refuse(tag uint64, count *int, write func() error) bool {
 	a.entries[tag-a.first] = ackGone
 	a.waiting--
 	*count++
+	// A consumer that acknowledges nothing never flushes.
+	n := 0
+	for n < len(a.entries) && a.entries[n] == ackGone {
+		n++
+	}
+	a.forget(n)
 	return true
 }
 
@@ -190,14 +196,18 @@ func (a *acks) prefix() (upTo uint64, grouped int) {
 		}
 		n++
 	}
-	a.first += uint64(n)
-	if n == len(a.entries) {
-		a.entries = a.entries[:0]
-	} else {
-		// The window bounds what is behind, so moving it is cheap.
-		a.entries = append(a.entries[:0], a.entries[n:]...)
-	}
+	a.forget(n)
 	return upTo, grouped
+}
+
+// forget drops the first n entries. The window bounds what is behind, so moving
+// it is cheap. The caller holds mu.
+func (a *acks) forget(n int) {
+	if n == 0 {
+		return
+	}
+	a.first += uint64(n)
+	a.entries = slices.Delete(a.entries, 0, n)
 }
 
 func (a *acks) write(tags []uint64, upTo uint64, grouped int) (frames int, err error) {

@@ -126,3 +126,22 @@ func TestAcksDoNotPutEachOtherOff(t *testing.T) {
 		}
 	})
 }
+
+// A consumer may run for years without an ack: one that only rejects, or hands back.
+func TestAcksForgetWhatIsRefused(t *testing.T) {
+	broker := newFakeBroker(t)
+	a := newAcks(broker, 10, 1)
+	for tag := uint64(1); tag <= 1000; tag++ {
+		broker.deliver(tag, 10)
+		a.received(tag)
+		broker.note(tag, false)
+		if tag%2 == 0 {
+			a.reject(tag, true)
+		} else {
+			a.handBack(tag)
+		}
+		if len(a.entries) > 0 {
+			t.Fatalf("%d deliveries are remembered after %d", len(a.entries), tag)
+		}
+	}
+}
