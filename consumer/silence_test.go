@@ -53,6 +53,11 @@ func TestACrashedQueueIsNoticed(t *testing.T) {
 			t.Errorf("Health is %v", err)
 		}
 		n.RecoverQueue(k.queue)
+		defer func() {
+			if t.Failed() {
+				t.Logf("Health is %v; it told %v", r.Health(), k.events.kinds())
+			}
+		}()
 		eventuallyWithin(t, "health", time.Minute, func() bool { return r.Health() == nil })
 		k.publish(text("after", "x"))
 		if id := receive(t, "a message", handled); id != "after" {

@@ -9,21 +9,36 @@ import (
 // CrashQueue ends the process of a quorum queue until its supervisor gives up: after three deaths in five seconds. From
 // then on the queue is down, and nobody is told, until [Node.RecoverQueue] or the node's next start.
 func (n *Node) CrashQueue(ctx context.Context, name string) error {
-	const rounds = 20
-	out, err := n.Ctl(ctx, "eval", fmt.Sprintf(`Q = %s,
-		[case whereis(Q) of undefined -> ok; P -> exit(P, kill), timer:sleep(200) end || _ <- lists:seq(1, %d)], whereis(Q).`,
-		serverOf(name), rounds))
-	if err == nil && strings.TrimSpace(out) != "undefined" {
-		err = fmt.Errorf("the process of %s lives: %s", name, out)
-	}
-	return err
+	// A supervisor restarts at once, so who is not there for a second does not come again.
+	return n.eval(ctx, "crash "+name, fmt.Sprintf(`Q = %s,
+		F = fun F(_, 10) -> ok;
+			F(0, _) -> lives;
+			F(N, Missed) -> case whereis(Q) of
+				undefined -> timer:sleep(100), F(N-1, Missed+1);
+				P -> exit(P, kill), timer:sleep(20), F(N-1, 0)
+			end
+		end, F(1000, 0).`, serverOf(name)))
 }
 
-// RecoverQueue starts the process of a quorum queue again that is down.
+// RecoverQueue starts the process of a quorum queue again that is down, and sees to it that it stays.
 func (n *Node) RecoverQueue(ctx context.Context, name string) error {
-	out, err := n.Ctl(ctx, "eval", fmt.Sprintf(`ra:restart_server(quorum_queues, {%s, node()}).`, serverOf(name)))
+	return n.eval(ctx, "recover "+name, fmt.Sprintf(`Q = %s,
+		F = fun F(0) -> {died, catch ra:restart_server(quorum_queues, {Q, node()})};
+			F(N) ->
+				case whereis(Q) of
+					undefined -> catch ra:restart_server(quorum_queues, {Q, node()});
+					_ -> there
+				end,
+				timer:sleep(1000),
+				case whereis(Q) of undefined -> F(N-1); _ -> ok end
+		end, F(30).`, serverOf(name)))
+}
+
+// eval evaluates an expression of Erlang on the node, which must come to ok.
+func (n *Node) eval(ctx context.Context, what, expression string) error {
+	out, err := n.Ctl(ctx, "eval", expression)
 	if err == nil && strings.TrimSpace(out) != "ok" {
-		err = fmt.Errorf("start the process of %s: %s", name, out)
+		err = fmt.Errorf("%s: %s", what, out)
 	}
 	return err
 }
