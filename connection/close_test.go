@@ -201,3 +201,25 @@ func TestUsedByManyWhileItIsLostAndClosed(t *testing.T) {
 		wg.Wait()
 	})
 }
+
+// The client's reader waits with an answer that nobody has asked for, and does
+// not notice that the socket is closed. Close is bounded all the same.
+func TestCloseIsBoundedWhileTheReaderIsHeldUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		basicQos, qosOk := [2]uint16{60, 10}, method(2, [2]uint16{60, 11}, nil)
+		f := &fake{quiet: connectionBye, afterMethod: basicQos, extra: [][]byte{qosOk, qosOk}}
+		cfg := quick()
+		cfg.Dial = f.inMemory(t)
+		cfg.Heartbeat = -1 // its writes would fail, and tell the client
+		c := create(t, "amqp://broker/", cfg)
+		ch, err := session(t, c, connection.Publish).Channel(soon(t))
+		must(t, err)
+		must(t, ch.Qos(1, 0, false))
+		synctest.Wait()
+		within(t, 5*time.Second, "Close", func() {
+			if err := c.Close(after(t, time.Second)); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("Close says %v", err)
+			}
+		})
+	})
+}

@@ -208,7 +208,12 @@ func (s *Session) close(ctx context.Context) error {
 		s.cause = ErrClosed
 	}
 	s.mu.Unlock()
-	stop := context.AfterFunc(ctx, s.hangUp)
+	stop := context.AfterFunc(ctx, func() {
+		s.hangUp()
+		// A client whose reader is held up by something else than the socket goes
+		// on waiting for the answer, until a write fails.
+		_ = s.conn.UpdateSecret("", "")
+	})
 	err := s.conn.Close()
 	stop()
 	s.hangUp()
