@@ -63,6 +63,7 @@ type run struct {
 	proven     bool                // it has come up
 	sharing    bool                // a private one did not come up
 	silent     bool                // the queue, and the consumer is not subscribed since
+	counted    bool                // the queue has said that it has consumers
 	unserved   time.Time           // since when the broker fails with subscriptions
 
 	done chan struct{} // closed when Run returns, with err

@@ -130,6 +130,7 @@ var errForgotten = errors.New("it says that it has no consumers")
 // epoch then costs nothing, since nothing is in work.
 func (e *epoch) weigh(a answer) error {
 	s := &e.silence
+	e.counted = e.counted || a.consumers > 0
 	var doubt error
 	switch {
 	case !e.quiet():
@@ -142,7 +143,9 @@ func (e *epoch) weigh(a answer) error {
 	case !a.told:
 		s.again(s.interval, e.latest)
 		return nil
-	case a.consumers == 0:
+	case a.consumers == 0 && (e.counted || e.config.Declare == DeclareAll):
+		// A queue that somebody else has declared may be a stream, which never
+		// counts its consumers.
 		doubt = errForgotten
 	case a.ready > 0 && e.config.Declare == DeclareAll:
 		// A queue that somebody else has declared may have a single active

@@ -29,6 +29,8 @@ func TestWhatAnswersMean(t *testing.T) {
 		"gone, and then not":             {answers: []answer{gone, gone, well, gone, gone}},
 		"no consumers":                   {answers: []answer{none, none, none}, silent: true},
 		"no consumers, of all trouble":   {answers: []answer{none, gone, none}, silent: true},
+		"no consumers, of a stream":      {answers: []answer{none, none, none, none}, declare: DeclareOwn},
+		"no consumers any more":          {answers: []answer{well, none, none, none}, declare: DeclareNone, silent: true},
 		"too busy to tell":               {answers: []answer{{}, {}, {}, {}}},
 		"too busy now and then":          {answers: []answer{none, {}, none, {}, none}, silent: true},
 		"messages, and none comes":       {answers: []answer{full, full, full}, silent: true},

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	amqp "github.com/rabbitmq/amqp091-go"
+
 	"github.com/warren-mq/warren/connection"
 	"github.com/warren-mq/warren/consumer"
 	"github.com/warren-mq/warren/internal/brokers"
@@ -221,4 +223,36 @@ func TestAQueueThatIsDeadFromTheBeginning(t *testing.T) {
 		time.Sleep(time.Minute)
 		must(t, r.Health())
 	})
+}
+
+// RabbitMQ says of every stream that it has no consumers.
+func TestAStreamIsNotTakenForSilent(t *testing.T) {
+	t.Parallel()
+	b := brokers.RabbitMQ(t)
+	k := &kit{TB: t, broker: b, queue: rabbitmq.Name(t, "c"), events: newEvents()}
+	asked := new(atomic.Int64)
+	conn, err := connection.Open(t.Context(), b.URL, connection.Config{
+		Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+			conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
+			return declarations{conn, asked}, err
+		}, Monitor: k.events,
+	})
+	must(t, err)
+	k.conn = conn
+	t.Cleanup(func() { must(t, conn.Close(context.Background())) })
+	ch, err := conn.Channel(t.Context(), connection.Publish)
+	must(t, err)
+	_, err = ch.QueueDeclare(k.queue, true, false, false, false, amqp.Table{"x-queue-type": "stream"})
+	must(t, err)
+	t.Cleanup(func() {
+		_, err := ch.QueueDelete(k.queue, false, false, false)
+		must(t, err)
+	})
+	r := run(k, done, consumer.Config{Declare: consumer.DeclareNone, Silence: time.Second})
+	k.waitReady(r)
+	before := asked.Load()
+	eventually(t, "some questions", func() bool { return asked.Load() > before+4 })
+	if lost := of[monitoring.ConsumerLost](k.events); len(lost) > 0 {
+		t.Errorf("%+v", lost)
+	}
 }
