@@ -41,7 +41,7 @@ type parcel struct {
 type courier struct {
 	sender  *confirm.Sender
 	settle  func(parcel) // called from within the methods, as is
-	waits   func(error)  // while a method waits, now and then: whether the broker takes messages
+	waits   func(error)  // now and then, above all while a method waits: whether the broker takes messages
 	ticks   *time.Ticker // for that
 	trusted bool         // the broker answers for each message
 
@@ -113,6 +113,7 @@ func (c *courier) take(p parcel) {
 	c.bytes -= p.size
 	c.trusted = c.trusted || p.err == nil || isVerdict(p.err) && !errors.As(p.err, new(*amqp.Error)) // which closes the channel
 	p.unsent = p.err != nil && c.ctx.Err() != nil && !isVerdict(p.err)
+	c.waits(c.sender.Blocked())
 	c.settle(p)
 }
 

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/warren-mq/warren/connection"
 	"github.com/warren-mq/warren/errorqueue"
@@ -79,4 +80,39 @@ func TestWithoutPermissionNothingIsPublished(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Once the broker takes messages again, nothing says that it does not.
+func TestAnAlarmThatIsOverIsNotTold(t *testing.T) {
+	t.Parallel()
+	brokers.InBubble(t, rabbittest.Options{}, func(t *testing.T, b brokers.Broker) {
+		k := newKit(t, b)
+		k.declare(nil)
+		k.declareMain()
+		k.publish(numbered(20)...)
+		b.Test.Block("low on memory")
+		blocked := 0
+		_, err := k.queue(errorqueue.Config{}).Replay(t.Context(), errorqueue.ReplayOptions{Options: errorqueue.Options{
+			Filter: errorqueue.Filter{Match: func(e errorqueue.Entry) (bool, error) {
+				if e.Position > 2 {
+					time.Sleep(time.Second) // a slow filter
+				}
+				return e.Position <= 3, nil
+			}},
+			Progress: func(p errorqueue.Progress) {
+				if p.Blocked == nil {
+					return
+				}
+				blocked++
+				b.Test.Unblock()
+				if p.Seen > 3 {
+					t.Errorf("after %d entries it is told %v", p.Seen, p.Blocked)
+				}
+			},
+		}})
+		must(t, err)
+		if blocked == 0 {
+			t.Error("no alarm was told")
+		}
+	})
 }
