@@ -72,8 +72,8 @@ type Config struct {
 	// 2,000. They are in memory together, so it is lowered by itself where
 	// entries are large. A call begins with 32. Where entries are suddenly much
 	// larger than those before, it keeps 8 MB of them, gives everything back, and
-	// begins again with fewer at a time: that is one look more. So a call takes
-	// less than 64 MB and a few of the largest entries.
+	// begins again with fewer at a time: each time that is one look more. So a
+	// call takes less than 64 MB and a few of the largest entries.
 	Chunk int
 	// DeliveryLimit is that of the error queue, if it is a quorum queue that
 	// somebody else has declared, or that has it from a policy: how often an

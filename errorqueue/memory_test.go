@@ -204,7 +204,7 @@ func growing(t *testing.T, b brokers.Broker, n, size int, isLarge func(i int) bo
 		}
 		k.publish(all...)
 	}
-	most := little + 4*size
+	most := little + 32*size // on a busy machine garbage is collected late: it was 89 MB once
 	var listed, groups, grouped, done int
 	if sys := k.inChild(t, "read", &listed, &groups, &grouped); sys > most {
 		t.Errorf("reading took %d bytes", sys)

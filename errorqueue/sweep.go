@@ -39,10 +39,11 @@ type sweep struct {
 	doomed error
 
 	pass    *pass
-	first   bool // it is the first one
+	gone    int  // how many entries the passes before have removed
+	counted bool // Total is known
 	courier *courier
 	given   noted // what goes back to the queue
-	large   int   // the largest entry of the passes before, in bytes
+	large   int   // the largest entry of a pass that was overfull, in bytes
 }
 
 // run carries the sweep out. The error says why it ended early.
@@ -69,8 +70,7 @@ func (s *sweep) once(ctx context.Context) (again bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	s.first = s.pass == nil
-	s.pass = p
+	s.pass, s.gone = p, s.Seen-len(s.given.keys)
 	s.measure()
 	defer func() {
 		if e := p.end(ctx); err == nil {
@@ -109,9 +109,9 @@ func (s *sweep) once(ctx context.Context) (again bool, err error) {
 
 // work takes the entries of a pass.
 func (s *sweep) work(ctx context.Context) (again bool, err error) {
-	known := s.given.known()
-	for s.Seen < s.Total && !s.full() {
-		if time.Since(s.pass.began) > shift {
+	known, before := s.given.known(), s.Seen
+	for (s.Seen < s.Total || !s.counted) && !s.full() {
+		if s.Seen > before && time.Since(s.pass.began) > shift { // or there would be no end to it
 			return true, nil
 		}
 		if s.courier != nil {
@@ -141,10 +141,11 @@ func (s *sweep) work(ctx context.Context) (again bool, err error) {
 }
 
 // measure learns how many entries there were at the beginning: a busy queue may
-// tell only while it is read.
+// tell only while it is read, or when it is read again.
 func (s *sweep) measure() {
-	if s.first {
-		s.Total = max(s.Total, s.pass.total)
+	if !s.counted {
+		s.Total = max(s.Total, s.gone+s.pass.total)
+		s.counted = !s.pass.uncounted
 	}
 }
 
