@@ -18,6 +18,13 @@ import (
 // answers nothing, and reports no error either. One that has blocked the
 // connection does not answer, too; then f has 10 s after that.
 func (s *Session) Do(ctx context.Context, f func() error) error {
+	return s.call(ctx, s.limited(f), func() {})
+}
+
+// DoPatiently is Do for a question about what may be at fault by itself, such as
+// one queue: the session does not fail for want of an answer. Until there is one,
+// the channel that was asked on is of no use.
+func (s *Session) DoPatiently(ctx context.Context, f func() error) error {
 	return s.call(ctx, f, func() {})
 }
 
@@ -32,7 +39,7 @@ func (s *Session) Channel(ctx context.Context) (*amqp.Channel, error) {
 // returned, and there is an error.
 func (s *Session) Open(ctx context.Context, setup func(*amqp.Channel) error) (*amqp.Channel, error) {
 	var ch *amqp.Channel
-	err := s.call(ctx, func() (err error) {
+	err := s.call(ctx, s.limited(func() (err error) {
 		if ch, err = s.conn.Channel(); err != nil {
 			return fmt.Errorf("open a channel on %s: %w", s.address, err)
 		}
@@ -41,10 +48,11 @@ func (s *Session) Open(ctx context.Context, setup func(*amqp.Channel) error) (*a
 			return err
 		}
 		return nil
-	}, func() {
+	}), func() {
 		// In the goroutine that has asked: two questions at once on one channel
 		// would get each other's answers.
 		if ch != nil {
+			defer s.expectAnswer()()
 			_ = ch.Close()
 		}
 	})
@@ -54,7 +62,7 @@ func (s *Session) Open(ctx context.Context, setup func(*amqp.Channel) error) (*a
 	return ch, nil
 }
 
-// call is Do; late is called in the goroutine of f after it, if ctx has ended
+// call is DoPatiently; late is called in the goroutine of f after it, if ctx has ended
 // and nobody takes what f returns.
 func (s *Session) call(ctx context.Context, f func() error, late func()) error {
 	if ctx.Err() != nil {
@@ -72,7 +80,6 @@ func (s *Session) call(ctx context.Context, f func() error, late func()) error {
 	result := make(chan error, 1)
 	go func() {
 		defer s.calls.Done()
-		defer s.expectAnswer()()
 		err := f()
 		if taken.Swap(true) {
 			late()
@@ -88,6 +95,14 @@ func (s *Session) call(ctx context.Context, f func() error, late func()) error {
 			return s.lost(<-result) // in the same moment
 		}
 		return context.Cause(ctx)
+	}
+}
+
+// limited is f, after 10 s of which the session fails.
+func (s *Session) limited(f func() error) func() error {
+	return func() error {
+		defer s.expectAnswer()()
+		return f()
 	}
 }
 

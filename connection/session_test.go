@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -300,6 +301,28 @@ func TestABrokerThatDoesNotAnswerIsGivenUp(t *testing.T) {
 		<-s.Done()
 		network.Release()
 		session(t, c, connection.Consume)
+	})
+}
+
+// Where the question is about what may be at fault by itself, nobody else suffers.
+func TestDoPatiently(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{quiet: [2]uint16{60, 10}} // basic.qos
+		cfg := quick()
+		cfg.Dial = f.inMemory(t)
+		cfg.Heartbeat = -1
+		c := create(t, "amqp://broker/", cfg)
+		s := session(t, c, connection.Consume)
+		ch, err := s.Channel(soon(t))
+		must(t, err)
+		why := errors.New("no more patience")
+		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Hour, why)
+		defer cancel()
+		if err := s.DoPatiently(ctx, func() error { return ch.Qos(1, 0, false) }); !errors.Is(err, why) {
+			t.Errorf("it says %v", err)
+		}
+		must(t, s.Err())
+		must(t, s.DoPatiently(t.Context(), func() error { return nil }))
 	})
 }
 

@@ -100,9 +100,9 @@ type Config struct {
 	// Silence is for how long a consumer that has nothing in work takes it that
 	// nothing is there when its queue sends nothing. Then it asks the queue, about
 	// that often while nothing comes, with a passive declaration on a channel of
-	// its own. If three answers in a row are none of a queue that serves it, the
-	// consumer is not ready, because of [ErrSilent], and subscribes anew, on an
-	// AMQP connection of its own. An answer that tells nothing, as the one that the
+	// its own. If three answers in a row are none of a queue that serves it, or do
+	// not come within 10 s, the consumer is not ready, because of [ErrSilent], and
+	// subscribes anew, on an AMQP connection of its own. An answer that tells nothing, as the one that the
 	// user may not ask, changes nothing.
 	//
 	// 0 means a minute, and a negative value never to ask; less than a second is

@@ -1,14 +1,13 @@
 package consumer
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
-
-	"github.com/warren-mq/warren/internal/asking"
 )
 
 // silence is what an epoch does about a queue that sends nothing. Mostly there
@@ -35,6 +34,8 @@ const (
 	// nothing: a quorum queue that has not answered after 250 ms is said to be
 	// empty and without consumers.
 	busy = 200 * time.Millisecond
+	// unanswered is how long an answer may take.
+	unanswered = 10 * time.Second
 	// unserved is for how long the broker may fail with subscriptions, as it does
 	// for a moment after it has started, until the queue is taken for silent.
 	unserved = 30 * time.Second
@@ -95,26 +96,34 @@ type answer struct {
 	forbidden bool // we may not ask
 }
 
-// inquire asks the queue, on a channel of its own: a refusal closes it. What goes
-// wrong otherwise is about the connection, which has its own watch.
+// inquire asks the queue, on a channel of its own: a refusal closes it. A queue
+// that does not answer is not waited for, and must not end the connection that
+// others share. What goes wrong otherwise is about the connection, which has its
+// own watch.
 func (e *epoch) inquire() answer {
 	began := time.Now()
-	ch, err := asking.Open(e.over, e.Session, nil)
+	ch, err := e.Session.Channel(e.over)
 	if err != nil {
 		return answer{}
 	}
-	defer ch.HangUp()
 	roundTrip := time.Since(began)
-	began = time.Now()
+	ctx, cancel := context.WithTimeoutCause(e.over, unanswered, errDumb)
+	defer cancel()
 	var q amqp.Queue
-	err = ch.Ask(e.over, func(ch *amqp.Channel) (err error) {
-		q, err = ch.QueueDeclarePassive(e.queue, true, false, false, false, nil)
+	var took time.Duration
+	err = e.Session.DoPatiently(ctx, func() error {
+		defer func() { _ = ch.Close() }()
+		began := time.Now()
+		found, err := ch.QueueDeclarePassive(e.queue, true, false, false, false, nil)
+		q, took = found, time.Since(began)
 		return err
 	})
 	var refused *amqp.Error
 	switch {
 	case err == nil:
-		return answer{told: time.Since(began) < roundTrip+busy, consumers: q.Consumers, ready: q.Messages}
+		return answer{told: took < roundTrip+busy, consumers: q.Consumers, ready: q.Messages}
+	case errors.Is(err, errDumb):
+		return answer{err: err}
 	case !errors.As(err, &refused) || !refused.Server:
 		return answer{}
 	case refused.Code == amqp.AccessRefused:
@@ -124,7 +133,10 @@ func (e *epoch) inquire() answer {
 	}
 }
 
-var errForgotten = errors.New("it says that it has no consumers")
+var (
+	errForgotten = errors.New("it says that it has no consumers")
+	errDumb      = fmt.Errorf("it has not answered within %v", unanswered)
+)
 
 // weigh returns an error once the queue is known not to serve us. To end the
 // epoch then costs nothing, since nothing is in work.

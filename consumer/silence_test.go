@@ -94,18 +94,24 @@ func listening(t *testing.T, test func(t *testing.T, k *kit, asked *atomic.Int64
 	t.Helper()
 	brokers.InBubble(t, rabbittest.Options{}, func(t *testing.T, b brokers.Broker) {
 		asked := new(atomic.Int64)
-		dial := b.Dial
-		b.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
-			conn, err := dial(ctx, network, address)
-			return declarations{conn, asked}, err
-		}
-		k := &kit{TB: t, broker: b, queue: rabbitmq.Name(t, "c"), events: newEvents()}
-		conn, err := connection.Open(t.Context(), b.URL, connection.Config{Dial: b.Dial, Monitor: k.events, Heartbeat: time.Minute})
-		must(t, err)
-		k.conn = conn
-		t.Cleanup(func() { must(t, conn.Close(context.Background())) })
-		test(t, k, asked)
+		test(t, listeningOn(t, b, func(conn net.Conn) net.Conn { return declarations{conn, asked} }), asked)
 	})
+}
+
+// listeningOn is a kit with heartbeats, whose connections are wrapped.
+func listeningOn(t *testing.T, b brokers.Broker, wrap func(net.Conn) net.Conn) *kit {
+	t.Helper()
+	dial := b.Dial
+	b.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dial(ctx, network, address)
+		return wrap(conn), err
+	}
+	k := &kit{TB: t, broker: b, queue: rabbitmq.Name(t, "c"), events: newEvents()}
+	conn, err := connection.Open(t.Context(), b.URL, connection.Config{Dial: b.Dial, Monitor: k.events, Heartbeat: time.Minute})
+	must(t, err)
+	k.conn = conn
+	t.Cleanup(func() { must(t, conn.Close(context.Background())) })
+	return k
 }
 
 // declarations counts queue.declare.
@@ -228,19 +234,9 @@ func TestAQueueThatIsDeadFromTheBeginning(t *testing.T) {
 // RabbitMQ says of every stream that it has no consumers.
 func TestAStreamIsNotTakenForSilent(t *testing.T) {
 	t.Parallel()
-	b := brokers.RabbitMQ(t)
-	k := &kit{TB: t, broker: b, queue: rabbitmq.Name(t, "c"), events: newEvents()}
 	asked := new(atomic.Int64)
-	conn, err := connection.Open(t.Context(), b.URL, connection.Config{
-		Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
-			conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
-			return declarations{conn, asked}, err
-		}, Monitor: k.events,
-	})
-	must(t, err)
-	k.conn = conn
-	t.Cleanup(func() { must(t, conn.Close(context.Background())) })
-	ch, err := conn.Channel(t.Context(), connection.Publish)
+	k := listeningOn(t, brokers.RabbitMQ(t), func(conn net.Conn) net.Conn { return declarations{conn, asked} })
+	ch, err := k.conn.Channel(t.Context(), connection.Publish)
 	must(t, err)
 	_, err = ch.QueueDeclare(k.queue, true, false, false, false, amqp.Table{"x-queue-type": "stream"})
 	must(t, err)
@@ -255,4 +251,40 @@ func TestAStreamIsNotTakenForSilent(t *testing.T) {
 	if lost := of[monitoring.ConsumerLost](k.events); len(lost) > 0 {
 		t.Errorf("%+v", lost)
 	}
+}
+
+// A queue that hangs answers nobody. It is taken for silent, and does not end the connection that others share.
+func TestAQueueThatDoesNotAnswer(t *testing.T) {
+	t.Parallel()
+	brokers.InBubble(t, rabbittest.Options{}, func(t *testing.T, b brokers.Broker) {
+		hangs := new(atomic.Bool)
+		k := listeningOn(t, b, func(conn net.Conn) net.Conn { return unanswered{conn, hangs} })
+		r := run(k, done, consumer.Config{})
+		k.waitReady(r)
+		shared, err := k.conn.Session(t.Context(), connection.Consume)
+		must(t, err)
+		hangs.Store(true)
+		time.Sleep(5 * time.Minute)
+		if err := r.Health(); !errors.Is(err, consumer.ErrSilent) {
+			t.Errorf("Health is %v", err)
+		}
+		must(t, shared.Err())
+		hangs.Store(false)
+		time.Sleep(time.Minute)
+		must(t, r.Health())
+		must(t, shared.Err())
+	})
+}
+
+// unanswered loses what declares a queue, while that hangs.
+type unanswered struct {
+	net.Conn
+	hangs *atomic.Bool
+}
+
+func (u unanswered) Write(p []byte) (int, error) {
+	if u.hangs.Load() && bytes.Contains(p, []byte{0, 50, 0, 10}) {
+		return len(p), nil
+	}
+	return u.Conn.Write(p)
 }
