@@ -103,7 +103,14 @@ func save(file string, results []result, m machine) (err error) {
 	return err
 }
 
-// load reads what save has written: the results of all runs, and the machine of the last.
+// like says whether results of the two can be told of together.
+func (m *machine) like(n *machine) bool {
+	return m.CPU == n.CPU && m.Cores == n.Cores && m.System == n.System && m.Go == n.Go && m.Client == n.Client &&
+		m.Broker == n.Broker && m.Commit == n.Commit
+}
+
+// load reads what save has written: the results of all runs, and the machine of the last. All must be of the same code on
+// the same machine and broker: the report names one.
 func load(file string) (results []result, m machine, err error) {
 	f, err := os.Open(file)
 	if err != nil {
@@ -117,6 +124,8 @@ func load(file string) (results []result, m machine, err error) {
 			return results, m, nil
 		case err != nil:
 			return nil, m, fmt.Errorf("%s: %w", file, err)
+		case s.Machine != nil && m.Commit != "" && !m.like(s.Machine):
+			return nil, m, fmt.Errorf("%s has results that do not belong together: of %s and of %s", file, &m, s.Machine)
 		case s.Machine != nil:
 			m = *s.Machine
 		case s.Result != nil:
