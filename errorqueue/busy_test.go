@@ -3,6 +3,7 @@ package errorqueue_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"net"
 	"sync/atomic"
 	"testing"
@@ -62,4 +63,31 @@ func TestActsOnABusyQueue(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Who leaves while the broker is asked does not look at the answer that comes later; the race detector would see it.
+func TestLeavingABusyQueue(t *testing.T) {
+	t.Parallel()
+	brokers.InBubble(t, rabbittest.Options{}, func(t *testing.T, b brokers.Broker) {
+		k := newKit(t, b)
+		k.declare(nil)
+		k.publish(numbered(3)...)
+		var left atomic.Int32
+		dial := b.Dial
+		k.broker.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+			conn, err := dial(ctx, network, addr)
+			return busyConn{conn, k.name, &left}, err
+		}
+		k.conn = k.connect()
+		left.Store(2)
+		ctx, cancel := context.WithTimeout(t.Context(), 400*time.Millisecond) // in the midst of the second answer
+		defer cancel()
+		_, err := k.queue(errorqueue.Config{}).Discard(ctx, errorqueue.Options{})
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("it is %v", err)
+		}
+		if ready := k.ready(k.name); ready != 3 {
+			t.Errorf("%d are left", ready)
+		}
+	})
 }

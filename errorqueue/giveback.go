@@ -199,13 +199,14 @@ func (p *pass) flush(ctx context.Context) error {
 }
 
 // inspect asks what is in the queue.
-func (p *pass) inspect(ctx context.Context) (found stock, err error) {
-	err = p.Ask(ctx, func(ch *amqp.Channel) (err error) {
+func (p *pass) inspect(ctx context.Context) (stock, error) {
+	var found stock // not to be looked at if ctx ends first: who asks goes on
+	err := p.Ask(ctx, func(ch *amqp.Channel) (err error) {
 		found, err = p.channel.inspect(ch, p.queue.name)
 		return err
 	})
 	if err != nil {
-		return found, p.lost(ctx, err)
+		return stock{}, p.lost(ctx, err)
 	}
 	return found, nil
 }
