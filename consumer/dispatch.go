@@ -3,7 +3,6 @@ package consumer
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -233,9 +232,6 @@ func (e *epoch) setAside(d *delivery) error {
 }
 
 // takeAside makes a suspect the next to run, once there is nothing but suspects.
-// Of several it is any one: if the broker gives all of them to the next process,
-// too, at the same place among them the killer would take those behind it along
-// every time; so they are half as many each time.
 func (e *epoch) takeAside() {
 	n := len(e.aside)
 	if n == 0 || e.next != nil || len(e.subs) > 1 || len(e.subs) == 1 && (e.window() > 1 || e.subs[0].leaving) {
@@ -247,7 +243,7 @@ func (e *epoch) takeAside() {
 	}
 	e.wantOpen.Store(0)
 	e.acks.flush() // of the others
-	i := rand.IntN(n)
+	i := first(e.aside)
 	e.next = e.aside[i]
 	e.aside = slices.Delete(e.aside, i, i+1)
 }
@@ -273,7 +269,8 @@ func (e *epoch) receive(in amqp.Delivery) error {
 		e.heard = true
 		e.state.update(func(s *state) { s.unreadable = false })
 	}
-	crashes := e.way.crashes(d)
+	d.crashes = e.way.crashes(d)
+	crashes := d.crashes
 	d.suspect = crashes >= suspectAt
 	if e.narrow && !d.suspect && e.subscribed() { // not what a cancelled one had sent already
 		if err := e.widen(); err != nil {

@@ -231,6 +231,14 @@ func (b *bench) quiet() {
 	b.eventually("every message is handled", b.patience(), func() bool { return b.ledger.Open() == 0 })
 }
 
+// empty returns when every message is where it stays. The count of the error queue is true at once, those of the others
+// a few seconds later.
+func (b *bench) empty() {
+	b.t.Helper()
+	b.eventually("the error queue has what it should", b.patience(), func() bool { return b.depth(b.errorQueue()) >= b.ledger.Doomed() })
+	b.eventually("the queues are empty", b.patience(), func() bool { return b.waiting() == 0 })
+}
+
 // finish ends the run, looks at what it leaves, and returns the verdict.
 func (b *bench) finish() faults.Verdict {
 	t := b.t
@@ -239,8 +247,7 @@ func (b *bench) finish() faults.Verdict {
 	if b.running != nil {
 		b.waitReady()
 	}
-	b.eventually("the error queue has what it should", b.patience(), func() bool { return b.depth(b.errorQueue()) >= b.ledger.Doomed() })
-	b.eventually("the queues are empty", b.patience(), func() bool { return b.waiting() == 0 })
+	b.empty()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	if b.running != nil {

@@ -63,7 +63,7 @@ func (f fault) run(t *testing.T, a *access, node *rabbitmq.Node, others ...*rabb
 	for range max(1, f.n) {
 		if f.quiet {
 			b.quiet()
-			b.eventually("the queues are empty", b.patience(), func() bool { return b.waiting() == 0 })
+			b.empty()
 		}
 		f.inject(b)
 		nap(context.Background(), f.hold)
