@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -123,7 +124,11 @@ func (c *Column) builds() string {
 	}
 	var others []string
 	for _, name := range builds[1:] {
-		others = append(others, fmt.Sprintf("%q, of %s", faults[name], name))
+		var quoted []string
+		for _, fault := range faults[name] {
+			quoted = append(quoted, strconv.Quote(fault))
+		}
+		others = append(others, strings.Join(quoted, ", ")+", of "+name)
 	}
 	return builds[0] + ", but for " + strings.Join(others, "; ")
 }

@@ -43,7 +43,7 @@ func TestTheTableKeepsWhatOtherRunsHaveShown(t *testing.T) {
 		"| *control* | 3.10.8 | 1 | 50 | **2** |",
 		"- kill on 4.0.5: 1 left in queues\n",
 		"- RabbitMQ 3.9.1: , ; nothing yet\n- RabbitMQ 3.10.8: 2026-11-22, a laptop; commit 1ab\n",
-		"- RabbitMQ 4.0.5: 2026-11-23, a server; commit 1ab, but for [\"kill\"], of commit 77f\n",
+		"- RabbitMQ 4.0.5: 2026-11-23, a server; commit 1ab, but for \"kill\", of commit 77f\n",
 		"without the controls: 409 published and confirmed, 2 lost",
 	} {
 		if !strings.Contains(string(page), want) {
