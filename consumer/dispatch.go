@@ -111,7 +111,7 @@ func (e *epoch) took(d amqp.Delivery, ok bool) (look bool, err error) {
 // gave notes that a worker has the next delivery.
 func (e *epoch) gave() {
 	e.pool.active.Add(1)
-	e.alone = e.next.suspect
+	e.alone = e.next.suspect()
 	e.next = nil
 }
 
@@ -251,7 +251,7 @@ func (e *epoch) takeAside() {
 // suspecting tells whether a suspect waits or runs, so that nothing else may be
 // taken.
 func (e *epoch) suspecting() bool {
-	return len(e.aside) > 0 || e.next != nil && e.next.suspect || e.alone && e.open.Load() > 0
+	return len(e.aside) > 0 || e.next != nil && e.next.suspect() || e.alone && e.open.Load() > 0
 }
 
 // early is how much too early a message may come so that a worker waits for the
@@ -270,9 +270,7 @@ func (e *epoch) receive(in amqp.Delivery) error {
 		e.state.update(func(s *state) { s.unreadable = false })
 	}
 	d.crashes = e.way.crashes(d)
-	crashes := d.crashes
-	d.suspect = crashes >= suspectAt
-	if e.narrow && !d.suspect && e.subscribed() { // not what a cancelled one had sent already
+	if e.narrow && !d.suspect() && e.subscribed() { // not what a cancelled one had sent already
 		if err := e.widen(); err != nil {
 			e.next = d
 			return err
@@ -280,9 +278,9 @@ func (e *epoch) receive(in amqp.Delivery) error {
 	}
 	// Lost connections are counted, too. Those of ours were no crashes: here we
 	// are.
-	if crashes-e.survived >= maxCrashes {
+	if d.crashes-e.survived >= maxCrashes {
 		e.conclude(d, result{
-			outcome: Outcome{kind: KindError, err: fmt.Errorf("%d deliveries ended with a dead process or connection", crashes)},
+			outcome: Outcome{kind: KindError, err: fmt.Errorf("%d deliveries ended with a dead process or connection", d.crashes)},
 			reason:  monitoring.ReasonCrashed,
 		})
 		return nil
@@ -294,7 +292,7 @@ func (e *epoch) receive(in amqp.Delivery) error {
 		}
 		d.early = left
 	}
-	if d.suspect {
+	if d.suspect() {
 		return e.setAside(d)
 	}
 	e.next = d

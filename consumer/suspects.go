@@ -8,6 +8,9 @@ import (
 	"slices"
 )
 
+// suspect tells whether d may be what kills the process. It runs alone.
+func (d *delivery) suspect() bool { return d.crashes >= suspectAt }
+
 // first returns which of several suspects runs first. The broker gives all that
 // a process has held when it died to the next one, and so on, until one of them
 // has had so many deliveries that it is taken for the killer; with it go those

@@ -25,10 +25,8 @@ type delivery struct {
 	// failures is how many failed deliveries the broker has counted that are
 	// attempts, where it is the broker who counts them.
 	failures int
-	// crashes is how many of its deliveries have failed. suspect: it may be what
-	// kills the process. It runs alone.
+	// crashes is how many of its deliveries have failed.
 	crashes int
-	suspect bool
 	// ctx is what monitors get with its events: the handler's context, once it
 	// has one.
 	ctx context.Context

@@ -32,21 +32,27 @@ func (c busyConn) Read(b []byte) (int, error) {
 	return n, err
 }
 
+// busyKit is a kit with n entries in a queue that is too busy to tell how many, as often as left says.
+func busyKit(t *testing.T, b brokers.Broker, n int) (k *kit, left *atomic.Int32) {
+	t.Helper()
+	k, left = newKit(t, b), new(atomic.Int32)
+	k.declare(nil)
+	k.publish(numbered(n)...)
+	dial := b.Dial
+	k.broker.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := dial(ctx, network, addr)
+		return busyConn{conn, k.name, left}, err
+	}
+	k.conn = k.connect()
+	return k, left
+}
+
 // A queue that does not tell how many entries it has is worked through all the same.
 func TestActsOnABusyQueue(t *testing.T) {
 	t.Parallel()
 	for _, times := range []int32{1, 2, 3} {
 		brokers.InBubble(t, rabbittest.Options{}, func(t *testing.T, b brokers.Broker) {
-			k := newKit(t, b)
-			k.declare(nil)
-			k.publish(numbered(100)...)
-			var left atomic.Int32
-			dial := b.Dial
-			k.broker.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
-				conn, err := dial(ctx, network, addr)
-				return busyConn{conn, k.name, &left}, err
-			}
-			k.conn = k.connect()
+			k, left := busyKit(t, b, 100)
 			q := k.queue(errorqueue.Config{})
 
 			left.Store(times)
@@ -69,16 +75,7 @@ func TestActsOnABusyQueue(t *testing.T) {
 func TestLeavingABusyQueue(t *testing.T) {
 	t.Parallel()
 	brokers.InBubble(t, rabbittest.Options{}, func(t *testing.T, b brokers.Broker) {
-		k := newKit(t, b)
-		k.declare(nil)
-		k.publish(numbered(3)...)
-		var left atomic.Int32
-		dial := b.Dial
-		k.broker.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
-			conn, err := dial(ctx, network, addr)
-			return busyConn{conn, k.name, &left}, err
-		}
-		k.conn = k.connect()
+		k, left := busyKit(t, b, 3)
 		left.Store(2)
 		ctx, cancel := context.WithTimeout(t.Context(), 400*time.Millisecond) // in the midst of the second answer
 		defer cancel()

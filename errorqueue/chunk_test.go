@@ -71,16 +71,7 @@ func TestABusyQueueIsCountedLater(t *testing.T) {
 	for times := range int32(6) {
 		for _, dry := range []bool{true, false} {
 			brokers.InBubble(t, rabbittest.Options{}, func(t *testing.T, b brokers.Broker) {
-				k := newKit(t, b)
-				k.declare(nil)
-				k.publish(numbered(20)...)
-				var left atomic.Int32
-				dial := b.Dial
-				k.broker.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
-					conn, err := dial(ctx, network, addr)
-					return busyConn{conn, k.name, &left}, err
-				}
-				k.conn = k.connect()
+				k, left := busyKit(t, b, 20)
 				left.Store(times)
 				var told errorqueue.Progress
 				slow := func(errorqueue.Entry) (bool, error) {
